@@ -1,0 +1,40 @@
+/// Keeps relative times true while a page stays open. The server's words stand until the first minute has passed.
+
+const units: [Intl.RelativeTimeFormatUnit, number][] = [
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+];
+let timer = 0;
+
+export function watchTimes(): void {
+  clearInterval(timer);
+  if (document.querySelector("time[data-relative]")) timer = window.setInterval(draw, 60_000);
+}
+
+/**
+ * A date control speaks the browser's language. Where the page speaks another one, the date stands under it in the page's.
+ */
+export function readDates(): void {
+  const { lang } = document.documentElement;
+  if (navigator.language.split("-")[0] === lang.split("-")[0]) return;
+  for (const input of document.querySelectorAll<HTMLInputElement>(".field :is(input[type=date], input[type=datetime-local]):not([data-read])")) {
+    const hint = document.createElement("span");
+    hint.className = "help";
+    input.dataset["read"] = "";
+    input.after(hint);
+    const format = new Intl.DateTimeFormat(lang, { dateStyle: "full", timeZone: "UTC", ...(input.type !== "date" && { timeStyle: "short" }) });
+    const show = () => (hint.textContent = Number.isNaN(input.valueAsNumber) ? "" : format.format(input.valueAsNumber));
+    input.addEventListener("input", show);
+    show();
+  }
+}
+
+function draw(): void {
+  const format = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
+  for (const element of document.querySelectorAll<HTMLTimeElement>("time[data-relative]")) {
+    const distance = Date.parse(element.dateTime) - Date.now();
+    const [unit, size] = units.find(([, length]) => Math.abs(distance) >= length) ?? units[2]!;
+    if (unit !== "day" || Math.abs(distance) < 7 * size) element.textContent = format.format(Math.trunc(distance / size), unit);
+  }
+}
