@@ -1,0 +1,136 @@
+//! What the arrows of a workflow make: steps nobody reaches, ways that never end, loops that never wait.
+
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+
+use crate::Key;
+use crate::diagnostic::At;
+use crate::pack::workflow::{Action, Graph, Node, Start, Target};
+
+use super::context::Context;
+
+/// FW0301, FW0302 and FW0303 of `workflow.md` §1.6.
+pub(super) fn check(context: &Context<'_>, starts: &IndexMap<Key, Start>, graph: &Graph, at: &At) {
+    let at = at.key("steps");
+    let arrows = Arrows::of(graph);
+    let reached = arrows.reached_from(starts.values().filter_map(|start| position(graph, &start.next)));
+    let ends = arrows.that_end();
+    let mut said_endless = false;
+    for (index, key) in graph.nodes.keys().enumerate() {
+        let at = at.key(key);
+        if !reached.contains(&index) {
+            context.error_at_key("FW0301", &at, format!("no way leads to the step `{key}`"), None);
+        } else if !ends.contains(&index) && !said_endless {
+            // One is enough: all steps on the same way have the same fault.
+            said_endless = true;
+            context.error_at_key("FW0302", &at, format!("no way leads from the step `{key}` to an end"), None);
+        }
+    }
+    for cycle in arrows.cycles_without_wait(graph) {
+        let words: Vec<String> =
+            cycle.iter().chain(cycle.first()).map(|index| format!("`{}`", graph.nodes[*index].key)).collect();
+        let first = &graph.nodes[cycle[0]].key;
+        let message = format!("a loop that never waits: {}", words.join(" → "));
+        let hint = Some("let a task or a `wait` step stand in it".to_owned());
+        context.error_at_key("FW0303", &at.key(first), message, hint);
+    }
+}
+
+/// Where the arrows of a node lead.
+pub(crate) fn targets(node: &Node) -> Vec<&Target> {
+    match &node.action {
+        Action::User(step) => step.outcomes.values().map(|outcome| &outcome.next).collect(),
+        Action::Choice { branches, otherwise } => {
+            branches.values().map(|(_, next)| next).chain([otherwise]).collect()
+        }
+        Action::Decision { none, next, .. } => none.iter().chain([next]).collect(),
+        Action::Set { next } | Action::Script { next, .. } => vec![next],
+        Action::Notify(step) => vec![&step.next],
+        Action::Wait { events } => events.values().map(|event| &event.next).collect(),
+        Action::End { .. } => Vec::new(),
+    }
+}
+
+fn position(graph: &Graph, target: &Target) -> Option<usize> {
+    match target {
+        Target::Node(key) => graph.nodes.get_index_of(key),
+        Target::End => None,
+    }
+}
+
+struct Arrows {
+    /// Nodes each node leads to.
+    next: Vec<Vec<usize>>,
+    /// Nodes that can end the token themselves.
+    ending: Vec<bool>,
+}
+
+impl Arrows {
+    fn of(graph: &Graph) -> Self {
+        let nodes = graph.nodes.values();
+        let next = nodes.clone().map(|node| targets(node).into_iter().filter_map(|to| position(graph, to)).collect());
+        let ending = nodes.clone().map(|node| {
+            matches!(node.action, Action::End { .. }) || targets(node).into_iter().any(|to| *to == Target::End)
+        });
+        Self { next: next.collect(), ending: ending.collect() }
+    }
+
+    fn reached_from(&self, first: impl Iterator<Item = usize>) -> HashSet<usize> {
+        let mut open: Vec<usize> = first.collect();
+        let mut reached = HashSet::new();
+        while let Some(index) = open.pop() {
+            if reached.insert(index) {
+                open.extend(&self.next[index]);
+            }
+        }
+        reached
+    }
+
+    fn that_end(&self) -> HashSet<usize> {
+        let mut ends: HashSet<usize> = (0..self.next.len()).filter(|index| self.ending[*index]).collect();
+        loop {
+            let more: Vec<usize> = (0..self.next.len())
+                .filter(|index| !ends.contains(index) && self.next[*index].iter().any(|to| ends.contains(to)))
+                .collect();
+            if more.is_empty() {
+                return ends;
+            }
+            ends.extend(more);
+        }
+    }
+
+    /// One loop for each way back, among the steps that never wait.
+    fn cycles_without_wait(&self, graph: &Graph) -> Vec<Vec<usize>> {
+        let waits = |index: usize| matches!(graph.nodes[index].action, Action::User(_) | Action::Wait { .. });
+        let mut cycles = Vec::new();
+        let mut done = HashSet::new();
+        for start in 0..self.next.len() {
+            self.walk(start, &waits, &mut Vec::new(), &mut done, &mut cycles);
+        }
+        cycles
+    }
+
+    fn walk(
+        &self,
+        index: usize,
+        waits: &dyn Fn(usize) -> bool,
+        path: &mut Vec<usize>,
+        done: &mut HashSet<usize>,
+        cycles: &mut Vec<Vec<usize>>,
+    ) {
+        if waits(index) || done.contains(&index) {
+            return;
+        }
+        if let Some(start) = path.iter().position(|open| *open == index) {
+            cycles.push(path[start..].to_vec());
+            return;
+        }
+        path.push(index);
+        for next in &self.next[index] {
+            self.walk(*next, waits, path, done, cycles);
+        }
+        path.pop();
+        done.insert(index);
+    }
+}

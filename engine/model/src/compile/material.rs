@@ -1,0 +1,260 @@
+//! Imports, demo recipes, templates, seed rows and cases.
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::At;
+use crate::documents::{Kind, demo as demo_author, import as import_author};
+use crate::expr::{Expr, Scope, Type};
+use crate::pack::form::{Field, Form};
+use crate::pack::material::{Demo, Import, OnError, Seed, Template};
+use crate::Key;
+
+use super::context::Context;
+use super::form::position;
+use super::literal;
+use super::load::Document;
+
+/// Compiles an import; nothing where its form is unknown.
+pub(super) fn import(
+    context: &Context<'_>,
+    document: &Document<import_author::Import>,
+    forms: &IndexMap<Key, Form>,
+) -> Option<Import> {
+    let author = &document.body;
+    let at = &document.at;
+    let label = context.text(&author.label, &at.key("label"));
+    let (form, into) = author.into.iter().next()?;
+    let at_into = at.key("into").key(form);
+    if !context.refers(Kind::Form, form, &at_into) {
+        return None;
+    }
+    let form = forms.get(form.as_str())?;
+    let upsert = upsert_key(context, form, &into.key, &at_into.key("key"));
+    let mut scope = Scope::new(context.shapes, Vec::new());
+    scope.columns = true;
+    let mut columns = IndexMap::new();
+    for (name, formula) in &into.columns {
+        let at = at_into.key("columns").key(name);
+        let Some((position, field)) = writable(context, form, name, &at) else { continue };
+        let Some(expr) = context.check(formula, &scope, None, &at) else { continue };
+        fits(context, &expr, field, &at);
+        columns.insert(position, expr);
+    }
+    for (index, position) in upsert.iter().enumerate() {
+        if !columns.contains_key(position) && into.columns.get(&*form.fields[*position].key).is_none() {
+            let message = format!("the key `{}` has no column", form.fields[*position].key);
+            context.error("FW0403", &at_into.key("key").index(index), message);
+        }
+    }
+    Some(Import {
+        key: document.key.clone(),
+        label,
+        delimiter: delimiter(context, author.delimiter.as_deref(), &at.key("delimiter")),
+        form: form.key.clone(),
+        upsert,
+        columns,
+        filter: context.condition(into.filter.as_ref(), &scope, &at_into.key("where")),
+        on_error: match author.on_error {
+            import_author::OnErrorWord::Reject => OnError::Reject,
+            import_author::OnErrorWord::Null => OnError::Null,
+        },
+        starts: author.starts,
+        notify: author.notify,
+    })
+}
+
+/// What tells records apart must be unique, or a repeated import would not find them.
+fn upsert_key(context: &Context<'_>, form: &Form, keys: &[String], at: &At) -> Vec<usize> {
+    let mut positions = Vec::new();
+    for (index, key) in keys.iter().enumerate() {
+        positions.extend(position(context, &form.key, &form.fields, key, &at.index(index)));
+    }
+    let same = |fields: &[usize]| fields.len() == positions.len() && fields.iter().all(|field| positions.contains(field));
+    let is_unique = same(&form.natural_key)
+        || form.uniques.values().any(|unique| unique.filter.is_none() && same(&unique.fields));
+    if !is_unique && positions.len() == keys.len() {
+        let message = format!("{} is no `unique` and no `naturalKey` of `{}`", keys.join(", "), form.key);
+        context.error("FW0403", at, message);
+    }
+    positions
+}
+
+/// A text is read as the field's type when a row comes in; every other type must be the field's already.
+fn fits(context: &Context<'_>, expr: &Expr, field: &Field, at: &At) {
+    let wanted = field.ty();
+    let fits = matches!(expr.ty, Type::Null | Type::Text)
+        || expr.ty == *wanted
+        || *wanted == Type::Null
+        || (expr.ty.is_numeric() && wanted.is_numeric() && (*wanted != Type::Integer || expr.ty == Type::Integer));
+    if !fits {
+        context.error("FW0402", at, format!("`{}` holds {wanted}, this is {}", field.key, expr.ty));
+    }
+}
+
+fn delimiter(context: &Context<'_>, given: Option<&str>, at: &At) -> u8 {
+    let Some(text) = given else { return b',' };
+    match text.as_bytes() {
+        [byte] if *byte != b'"' && *byte != b'\n' && *byte != b'\r' => *byte,
+        _ => {
+            context.error("FW0408", at, format!("`{text}` cannot stand between columns"));
+            b','
+        }
+    }
+}
+
+/// Compiles a recipe; nothing where its form is unknown.
+pub(super) fn demo(
+    context: &Context<'_>,
+    document: &Document<demo_author::Demo>,
+    forms: &IndexMap<Key, Form>,
+) -> Option<Demo> {
+    let author = &document.body;
+    let at = &document.at;
+    if !context.refers(Kind::Form, &author.form, &at.key("form")) {
+        return None;
+    }
+    let form = forms.get(author.form.as_str())?;
+    let mut scope = Scope::new(context.shapes, Vec::new());
+    scope.demo = true;
+    let mut fields = IndexMap::new();
+    for (name, formula) in &author.fields {
+        let at = at.key("fields").key(name);
+        let Some((position, field)) = writable(context, form, name, &at) else { continue };
+        if let Some(expr) = context.check(formula, &scope, Some(field.ty()), &at) {
+            fields.insert(position, expr);
+        }
+    }
+    Some(Demo {
+        key: document.key.clone(),
+        order: author.order,
+        form: form.key.clone(),
+        count: author.count,
+        seed: author.seed,
+        fields,
+    })
+}
+
+/// A field that may be given a value from outside.
+fn writable<'f>(context: &Context<'_>, form: &'f Form, name: &str, at: &At) -> Option<(usize, &'f Field)> {
+    let position = position(context, &form.key, &form.fields, name, at)?;
+    let field = &form.fields[position];
+    if field.is_derived() || matches!(field.ty(), Type::Rows(_)) {
+        let why = if field.is_derived() { "follows from other values" } else { "holds rows" };
+        context.error_at_key("FW0403", at, format!("`{name}` {why}"), None);
+        return None;
+    }
+    Some((position, field))
+}
+
+/// Templates: their syntax, and that each language of the pack has one.
+pub(super) fn templates(context: &Context<'_>) -> IndexMap<Key, Template> {
+    let languages = context.documents.pack.as_ref().map(|pack| pack.body.languages.clone()).unwrap_or_default();
+    let mut compiled = IndexMap::new();
+    for (key, texts) in &context.documents.templates {
+        for (language, text) in texts {
+            let at = At::file(&format!("templates/{key}.{language}.txt"));
+            template_syntax(context, text, &at);
+            if !languages.contains(language) && !languages.is_empty() {
+                let hint = crate::structure::did_you_mean(language, languages.iter().map(String::as_str));
+                context.warning("FW0412", &at, format!("`{language}` is no language of the pack"), hint);
+            }
+        }
+        for language in languages.iter().filter(|language| !texts.contains_key(*language)) {
+            let (first, _) = texts.first().map_or(("", ""), |(language, text)| (language.as_str(), text.as_str()));
+            let at = At::file(&format!("templates/{key}.{first}.txt"));
+            context.warning("FW0412", &at, format!("the template `{key}` is missing in {language}"), None);
+        }
+        let mut texts = texts.clone();
+        // The order of the pack's languages, so that the first is the fallback.
+        texts.sort_by_cached_key(|language, _| {
+            (languages.iter().position(|known| known == language).unwrap_or(usize::MAX), language.clone())
+        });
+        compiled.insert(key.clone(), Template { key: key.clone(), texts });
+    }
+    compiled
+}
+
+fn template_syntax(context: &Context<'_>, text: &str, at: &At) {
+    if let Err(error) = minijinja::Environment::new().add_template("template", text) {
+        let line = error.line().unwrap_or(1);
+        let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let length = text[start..].lines().next().map_or(0, str::len);
+        let span = error.range().unwrap_or(start..start + length);
+        let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        context.error_at_bytes("FW0411", at, span, message);
+    }
+}
+
+/// Seed rows: known fields, literals of their types, and a natural key to find them by.
+pub(super) fn seeds(context: &Context<'_>, forms: &IndexMap<Key, Form>) -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for (key, document) in &context.documents.seeds {
+        let at = &document.at;
+        if !context.refers(Kind::Form, key, at) {
+            continue;
+        }
+        let Some(form) = forms.get(key) else { continue };
+        if form.natural_key.is_empty() {
+            let hint = Some(format!("give `forms/{key}.json` a `naturalKey`"));
+            context.error_hint("FW0414", at, "rows can only be found again by a natural key", hint);
+        }
+        for (index, row) in document.body.iter().enumerate() {
+            seed_row(context, form, row, &at.index(index));
+        }
+        seeds.push(Seed { form: key.clone(), rows: document.body.clone() });
+    }
+    seeds
+}
+
+fn seed_row(context: &Context<'_>, form: &Form, row: &serde_json::Map<String, serde_json::Value>, at: &At) {
+    for position in &form.natural_key {
+        let key = &form.fields[*position].key;
+        if row.get(&**key).is_none_or(serde_json::Value::is_null) {
+            context.error("FW0414", at, format!("the row has no `{key}`"));
+        }
+    }
+    for (name, value) in row {
+        let at = at.key(name);
+        let Some((_, field)) = writable_or_rows(context, form, name, &at) else { continue };
+        // Links are written as the natural key of their record, rows as lists: both are read when they are stored.
+        if !matches!(field.ty(), Type::Link(_) | Type::User | Type::Rows(_))
+            && let Err(misfit) = literal::parse(value, field.ty(), context.shapes)
+        {
+            context.error_hint("FW0402", &at, misfit.message, misfit.hint);
+        }
+    }
+}
+
+fn writable_or_rows<'f>(context: &Context<'_>, form: &'f Form, name: &str, at: &At) -> Option<(usize, &'f Field)> {
+    match form.field(name) {
+        Some((position, field)) if matches!(field.ty(), Type::Rows(_)) && !field.is_derived() => Some((position, field)),
+        _ => writable(context, form, name, at),
+    }
+}
+
+/// Cases: users have roles and queues that exist, records have forms.
+pub(super) fn cases(context: &Context<'_>) {
+    for document in context.documents.cases.values() {
+        let given = document.at.key("given");
+        let objects = |pointer: &str| {
+            document.body.pointer(pointer).and_then(serde_json::Value::as_object).into_iter().flatten()
+        };
+        for (name, user) in objects("/given/users") {
+            let at = given.key("users").key(name);
+            for (key, is_role) in [("roles", true), ("queues", false)] {
+                let words = user.get(key).and_then(serde_json::Value::as_array).into_iter().flatten();
+                for (index, word) in words.enumerate() {
+                    let at = at.key(key).index(index);
+                    match (word.as_str(), is_role) {
+                        (Some(word), true) => context.role("FW0401", word, &at),
+                        (Some(word), false) => context.queue("FW0401", word, &at),
+                        (None, _) => true,
+                    };
+                }
+            }
+        }
+        for (form, _) in objects("/given/records") {
+            context.refers(Kind::Form, form, &given.key("records").key(form));
+        }
+    }
+}

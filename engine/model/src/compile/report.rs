@@ -1,0 +1,133 @@
+//! Reports, and the ranges they and the boards are asked for.
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::At;
+use crate::documents::report::{By as AuthorBy, GrainWord, Params, Report as AuthorReport, Total};
+use crate::documents::{Kind, dataset};
+use crate::pack::analytics::{By, Grain, Range, Report};
+use crate::{Key, documents::metrics};
+
+use super::context::Context;
+use super::load::Document;
+
+/// Most rows where a report says nothing.
+const LIMIT_DEFAULT: u32 = 1_000;
+
+/// Compiles a report. Parts that are wrong are reported and left out.
+pub(super) fn compile(context: &Context<'_>, document: &Document<AuthorReport>) -> Report {
+    let author = &document.body;
+    let at = &document.at;
+    let mut metrics = Vec::new();
+    for (index, key) in author.metrics.iter().enumerate() {
+        if context.refers(Kind::Metric, key, &at.key("metrics").index(index)) {
+            metrics.push(Key::from(key.as_str()));
+        }
+    }
+    let by = breakdown(context, author, &metrics, &at.key("by"));
+    Report {
+        key: document.key.clone(),
+        label: context.text(&author.label, &at.key("label")),
+        range: params_range(context, &author.params, &at.key("params")).unwrap_or(Range::All),
+        sort: sort(context, author, &at.key("sort")),
+        grand_total: author.totals.iter().any(|total| matches!(total, Total::Grand)),
+        limit: author.limit.unwrap_or(LIMIT_DEFAULT),
+        metrics,
+        by,
+    }
+}
+
+/// The range of `params`, where there is one.
+pub(super) fn params_range(context: &Context<'_>, params: &Params, at: &At) -> Option<Range> {
+    let given = params.range.as_ref()?;
+    range(context, &given.default, &at.key("range").key("default"))
+}
+
+/// A range; an error where it is none.
+pub(super) fn range(context: &Context<'_>, text: &str, at: &At) -> Option<Range> {
+    let range = Range::parse(text);
+    if range.is_none() {
+        let hint = "write `last 13 weeks`, `this month`, `past 24 hours`, `2026-01-01..2026-03-31` or `all`".to_owned();
+        context.error_hint("FW0408", at, format!("`{text}` is no range of time"), Some(hint));
+    }
+    range
+}
+
+fn breakdown(context: &Context<'_>, author: &AuthorReport, metrics: &[Key], at: &At) -> IndexMap<Key, By> {
+    let mut compiled = IndexMap::new();
+    for (key, by) in &author.by {
+        let at = at.key(key);
+        match by {
+            AuthorBy { grain: Some(word), dimension: None } => {
+                compiled.insert(Key::from(key.as_str()), By::Grain(grain(*word)));
+            }
+            AuthorBy { grain: None, dimension: Some(dimension) } => {
+                conformed(context, metrics, dimension, &at.key("dimension"));
+                compiled.insert(Key::from(key.as_str()), By::Dimension(dimension.as_str().into()));
+            }
+            _ => context.error_at_key("FW0117", &at, "exactly one of `grain` and `dimension` is needed", None),
+        }
+    }
+    if compiled.values().filter(|by| matches!(by, By::Grain(_))).count() > 1 {
+        context.error("FW0405", at, "a report has at most one `grain`");
+    }
+    compiled
+}
+
+/// Every metric must have the dimension, and it must mean the same for all (`reports.md` §1.4).
+fn conformed(context: &Context<'_>, metrics: &[Key], dimension: &str, at: &At) {
+    let mut meaning: Option<(&Key, &str, &dataset::Dimension)> = None;
+    for metric in metrics {
+        let Some(dataset) = dataset_of(context, metric) else { continue };
+        let Some(found) = dataset.body.dimensions.get(dimension) else {
+            if !dataset.cut.iter().any(|pointer| pointer == &format!("/dimensions/{dimension}")) {
+                let known = dataset.body.dimensions.keys().map(String::as_str);
+                let noun = format!("dimension of metric `{metric}` (dataset `{}`)", dataset.key);
+                context.unknown("FW0401", at, &noun, dimension, known);
+            }
+            continue;
+        };
+        let form = dataset.body.source.form.as_str();
+        match meaning {
+            None => meaning = Some((metric, form, found)),
+            Some((first, first_form, one)) => {
+                let same = one.compute == found.compute && one.edges == found.edges;
+                let same_field = one.field == found.field && form == first_form;
+                if !same || !same_field {
+                    let message = format!("`{dimension}` means different things for `{first}` and `{metric}`");
+                    context.error("FW0405", at, message);
+                }
+            }
+        }
+    }
+}
+
+fn dataset_of<'a>(context: &Context<'a>, metric: &str) -> Option<&'a Document<dataset::Dataset>> {
+    let metric: &Document<metrics::Metric> = context.documents.metrics.get(metric)?;
+    context.documents.datasets.get(metric.body.common.dataset.as_str())
+}
+
+fn sort(context: &Context<'_>, author: &AuthorReport, at: &At) -> Vec<(Key, bool)> {
+    let mut keys = Vec::new();
+    for (index, word) in author.sort.iter().enumerate() {
+        let (name, descending) = word.strip_prefix('-').map_or((word.as_str(), false), |name| (name, true));
+        let known = || author.by.keys().chain(&author.metrics).map(String::as_str);
+        if known().any(|key| key == name) {
+            keys.push((Key::from(name), descending));
+        } else {
+            context.unknown("FW0401", &at.index(index), "column", name, known());
+        }
+    }
+    keys
+}
+
+fn grain(word: GrainWord) -> Grain {
+    match word {
+        GrainWord::Hour => Grain::Hour,
+        GrainWord::Day => Grain::Day,
+        GrainWord::Week => Grain::Week,
+        GrainWord::Month => Grain::Month,
+        GrainWord::Quarter => Grain::Quarter,
+        GrainWord::Year => Grain::Year,
+    }
+}

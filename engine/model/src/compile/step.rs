@@ -1,0 +1,338 @@
+//! Steps: from what an author wrote to a node of the graph.
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::At;
+use crate::documents::common::{Given, Keyed};
+use crate::documents::steps::{self as author, Assignments, Step, StepOptions};
+use crate::documents::Kind;
+use crate::expr::duration::parse_iso;
+use crate::expr::{TableRef, Type};
+use crate::pack::workflow::{
+    Action, Assign, AssignTo, Assignment, Node, NotifyStep, Outcome, Target, Timer, UserStep, WaitEvent,
+};
+use crate::pack::{Setting, form::Form};
+use crate::value::Duration;
+use crate::Key;
+
+use super::workflow::Flow;
+use super::{access, decision, form};
+
+/// The node of a step; nothing where it has nothing to stand on.
+pub(super) fn compile(flow: &Flow<'_, '_>, key: &str, step: &Step, at: &At) -> Option<Node> {
+    let context = flow.context;
+    let compiler = StepCompiler { flow, step, at };
+    let goes_on = matches!(
+        step.options,
+        StepOptions::Decision(_) | StepOptions::Set(_) | StepOptions::Notify(_) | StepOptions::Script(_)
+    );
+    if step.common.next.is_some() && !goes_on {
+        let message = format!("a `{}` step has no `next` of its own", step.kind);
+        context.error_at_key("FW0405", &at.key("next"), message, None);
+    }
+    let set = compiler.assignments(&step.common.set, &at.key("set"));
+    let action = match &step.options {
+        StepOptions::User(step) => compiler.user(step),
+        StepOptions::Choice(step) => compiler.choice(step),
+        StepOptions::Decision(step) => compiler.decision(step),
+        StepOptions::Set(_) => compiler.next().map(|next| Action::Set { next }),
+        StepOptions::Notify(step) => compiler.notify(step),
+        StepOptions::Wait(step) => compiler.wait(step),
+        StepOptions::Script(step) => compiler.script(step),
+        StepOptions::End(step) => Some(Action::End { outcome: step.outcome.as_deref().map(Key::from) }),
+    };
+    let label = context.label(step.common.label.as_ref(), key, at);
+    Some(Node { key: key.into(), label, action: action?, set })
+}
+
+struct StepCompiler<'c, 'f, 'a> {
+    flow: &'c Flow<'f, 'a>,
+    step: &'c Step,
+    at: &'c At,
+}
+
+impl StepCompiler<'_, '_, '_> {
+    fn next(&self) -> Option<Target> {
+        // The schema demands the key where a step goes on.
+        self.step.common.next.as_ref().map(|next| self.flow.target(next, &self.at.key("next")))
+    }
+
+    fn user(&self, step: &author::User) -> Option<Action> {
+        let context = self.flow.context;
+        let at = self.at;
+        if self.flow.form.is_none() {
+            context.error("FW0306", at, "a task needs a record: say which form's, by `for`");
+        }
+        let assign = self.assign(&step.assign, &at.key("assign"));
+        let mut outcomes = IndexMap::new();
+        for (key, outcome) in &step.outcomes {
+            let at = at.key("outcomes").key(key);
+            outcomes.insert(Key::from(key.as_str()), self.outcome(key, outcome, &at));
+        }
+        let (levels, others) = self.levels(&step.fields, &at.key("fields"));
+        let due = step.due.as_ref().and_then(|due| self.duration(&due.after, &at.key("due").key("after")));
+        let instructions = step.instructions.as_ref().map(|words| context.text(words, &at.key("instructions")));
+        Some(Action::User(Box::new(UserStep { assign: assign?, levels, others, outcomes, due, instructions })))
+    }
+
+    fn assign(&self, assign: &author::Assign, at: &At) -> Option<Assign> {
+        let context = self.flow.context;
+        match (&assign.queue, &assign.role, &assign.user) {
+            (Some(queue), None, None) => {
+                let setting = context.setting(queue, &self.flow.scope(), &Type::Queue, &at.key("queue"))?;
+                Some(Assign::Queue(setting))
+            }
+            (None, Some(role), None) => {
+                context.role("FW0306", role, &at.key("role")).then(|| Assign::Role(role.as_str().into()))
+            }
+            (None, None, Some(user)) => {
+                let setting = context.setting(user, &self.flow.scope(), &Type::User, &at.key("user"))?;
+                Some(Assign::User(setting))
+            }
+            _ => {
+                context.error("FW0117", at, "exactly one of `queue`, `role` and `user` is needed");
+                None
+            }
+        }
+    }
+
+    fn outcome(&self, key: &str, outcome: &author::Outcome, at: &At) -> Outcome {
+        let context = self.flow.context;
+        // The short form is the text itself.
+        let long = outcome.label.is_some() || outcome.confirm.is_some() || !outcome.set.is_empty();
+        let next = if long || !outcome.required.is_empty() { at.key("next") } else { at.clone() };
+        let required = outcome.required.iter().enumerate();
+        Outcome {
+            label: context.label(outcome.label.as_ref(), key, at),
+            required: required
+                .filter_map(|(index, field)| self.field(field, &at.key("required").index(index)))
+                .collect(),
+            set: self.assignments(&outcome.set, &at.key("set")),
+            confirm: outcome.confirm.as_ref().map(|words| context.text(words, &at.key("confirm"))),
+            next: self.flow.target(&outcome.next, &next),
+        }
+    }
+
+    /// Levels inside the task: key over `#tag` over `*`, as in `access`.
+    fn levels(
+        &self,
+        words: &IndexMap<String, crate::documents::common::LevelWord>,
+        at: &At,
+    ) -> (IndexMap<usize, crate::pack::form::Level>, Option<crate::pack::form::Level>) {
+        let mut levels = IndexMap::new();
+        let others = words.get("*").copied().map(access::level);
+        let Some(form) = self.flow.form else { return (levels, others) };
+        let (tags, keys): (Vec<_>, Vec<_>) =
+            words.iter().filter(|(name, _)| *name != "*").partition(|(name, _)| name.starts_with('#'));
+        for (name, word) in tags {
+            for position in access::positions(self.flow.context, form, name, &at.key(name)) {
+                let level = access::level(*word);
+                levels.entry(position).and_modify(|known: &mut _| *known = level.min(*known)).or_insert(level);
+            }
+        }
+        for (name, word) in keys {
+            let at = at.key(name);
+            for position in access::positions(self.flow.context, form, name, &at) {
+                let level = access::level(*word);
+                let field = &form.fields[position];
+                if level == crate::pack::form::Level::Write && field.is_derived() {
+                    let message = format!("`{name}` follows from other values: nobody can write it");
+                    self.flow.context.error_at_key("FW0308", &at, message, None);
+                }
+                levels.insert(position, level);
+            }
+        }
+        (levels, others)
+    }
+
+    fn choice(&self, step: &author::Choice) -> Option<Action> {
+        let at = self.at;
+        let mut branches = IndexMap::new();
+        for (key, branch) in &step.branches {
+            let at = at.key("branches").key(key);
+            let next = self.flow.target(&branch.next, &at.key("next"));
+            let scope = self.flow.scope();
+            let condition = self.flow.context.check(&branch.condition, &scope, Some(&Type::Boolean), &at.key("if"));
+            if let Some(condition) = condition {
+                branches.insert(Key::from(key.as_str()), (condition, next));
+            }
+        }
+        let otherwise = self.flow.target(&step.otherwise, &at.key("else"));
+        (branches.len() == step.branches.len()).then_some(Action::Choice { branches, otherwise })
+    }
+
+    fn decision(&self, step: &author::Decision) -> Option<Action> {
+        let context = self.flow.context;
+        let at = self.at.key("decision");
+        let next = self.next();
+        let none = step.none.as_ref().map(|none| self.flow.target(none, &self.at.key("none")));
+        if !context.refers_as("FW0306", Kind::Decision, &step.decision, &at) {
+            return None;
+        }
+        let form = context.documents.decisions.get(step.decision.as_str()).map(|document| &document.body.form);
+        if let (Some(form), Some(own)) = (form, self.flow.form)
+            && **form != *own.key
+        {
+            let message = format!("`{}` decides about `{form}`, this workflow is for `{}`", step.decision, own.key);
+            context.error("FW0306", &at, message);
+        }
+        Some(Action::Decision { decision: step.decision.as_str().into(), none, next: next? })
+    }
+
+    fn notify(&self, step: &author::Notify) -> Option<Action> {
+        let context = self.flow.context;
+        let at = self.at;
+        let next = self.next();
+        let to = context.setting(&step.to, &self.flow.scope(), &Type::Text, &at.key("to"));
+        for (index, channel) in step.channels.iter().enumerate() {
+            let Some(pack) = &context.documents.pack else { break };
+            if !pack.body.channels.contains_key(channel) {
+                let known = pack.body.channels.keys().map(String::as_str);
+                context.unknown("FW0306", &at.key("channels").index(index), "channel", channel, known);
+            }
+        }
+        if !context.documents.templates.contains_key(step.template.as_str()) {
+            let known = context.documents.templates.keys().map(|key| &**key);
+            context.unknown("FW0306", &at.key("template"), "template", &step.template, known);
+        }
+        Some(Action::Notify(Box::new(NotifyStep {
+            to: to?,
+            channels: step.channels.iter().map(|channel| Key::from(channel.as_str())).collect(),
+            template: step.template.as_str().into(),
+            data: self.values(&step.data, &at.key("data")),
+            next: next?,
+        })))
+    }
+
+    fn wait(&self, step: &author::Wait) -> Option<Action> {
+        let mut events = IndexMap::new();
+        for (key, event) in &step.events {
+            let at = self.at.key("events").key(key);
+            let set = self.assignments(&event.set, &at.key("set"));
+            let next = self.flow.target(&event.next, &at.key("next"));
+            if let Some(timer) = self.timer(event, &at) {
+                events.insert(Key::from(key.as_str()), WaitEvent { timer, set, next });
+            }
+        }
+        (events.len() == step.events.len()).then_some(Action::Wait { events })
+    }
+
+    fn timer(&self, event: &author::Event, at: &At) -> Option<Timer> {
+        let context = self.flow.context;
+        let scope = self.flow.scope();
+        match (&event.after, &event.until) {
+            (Some(after), None) => context.setting(after, &scope, &Type::Duration, &at.key("after")).map(Timer::After),
+            (None, Some(until)) => match context.setting(until, &scope, &Type::DateTime, &at.key("until"))? {
+                Setting::Expr(expr) => Some(Timer::Until(expr)),
+                Setting::Literal(_) => {
+                    let hint = "write `=` and an expression, such as `=record.due_at`".to_owned();
+                    let message = "a fixed instant is the same for every record";
+                    context.error_hint("FW0402", &at.key("until"), message, Some(hint));
+                    None
+                }
+            },
+            _ => {
+                context.error_at_key("FW0117", at, "exactly one of `after` and `until` is needed", None);
+                None
+            }
+        }
+    }
+
+    fn script(&self, step: &author::Script) -> Option<Action> {
+        let context = self.flow.context;
+        let at = self.at;
+        let next = self.next();
+        let known = &context.documents.scripts;
+        if !known.contains_key(step.script.as_str()) {
+            context.unknown("FW0306", &at.key("script"), "script", &step.script, known.keys().map(|key| &**key));
+        }
+        let mut outputs = IndexMap::new();
+        for (key, word) in &step.outputs {
+            match decision::named_type(word) {
+                Some(ty) => {
+                    outputs.insert(Key::from(key.as_str()), ty);
+                }
+                None => {
+                    let words = ["text", "integer", "decimal", "money", "boolean", "date", "datetime", "duration"];
+                    context.unknown("FW0306", &at.key("out").key(key), "type", word, words.into_iter());
+                }
+            }
+        }
+        let inputs = self.values(&step.inputs, &at.key("in"));
+        Some(Action::Script { script: step.script.as_str().into(), inputs, outputs, next: next? })
+    }
+
+    fn values(&self, given: &Keyed<Given>, at: &At) -> IndexMap<Key, Setting> {
+        let scope = self.flow.scope();
+        given
+            .iter()
+            .filter_map(|(key, given)| {
+                let setting = self.flow.context.free_setting(given, &scope, &at.key(key))?;
+                Some((Key::from(key.as_str()), setting))
+            })
+            .collect()
+    }
+
+    /// `set`: fields of the record that may be written, and variables.
+    fn assignments(&self, given: &Assignments, at: &At) -> Vec<Assignment> {
+        let mut compiled = Vec::new();
+        for (name, given) in given {
+            let at = at.key(name);
+            let Some((to, ty)) = self.assignable(name, &at) else { continue };
+            if let Some(value) = self.flow.context.setting(given, &self.flow.scope(), &ty, &at) {
+                compiled.push(Assignment { to, value });
+            }
+        }
+        compiled
+    }
+
+    fn assignable(&self, name: &str, at: &At) -> Option<(AssignTo, Type)> {
+        let context = self.flow.context;
+        if let Some(var) = name.strip_prefix("vars.") {
+            let vars = &self.flow.names.vars;
+            let Some(ty) = vars.get(var) else {
+                let hint = crate::structure::did_you_mean(var, vars.keys().map(|key| &**key));
+                context.error_at_key("FW0306", at, format!("unknown variable `{var}`"), hint);
+                return None;
+            };
+            return Some((AssignTo::Var(var.into()), ty.clone()));
+        }
+        let Some(form) = self.flow.form else {
+            context.error_at_key("FW0306", at, format!("there is no record with a field `{name}`"), None);
+            return None;
+        };
+        let Some((position, field)) = form.field(name) else {
+            self.unknown_field(form, name, at);
+            return None;
+        };
+        if field.is_derived() || matches!(field.ty(), Type::Rows(_)) {
+            let why = if field.is_derived() { "follows from other values" } else { "holds rows" };
+            context.error_at_key("FW0308", at, format!("`{name}` {why}: a step cannot set it"), None);
+            return None;
+        }
+        Some((AssignTo::Field(position), field.ty().clone()))
+    }
+
+    fn unknown_field(&self, form: &Form, name: &str, at: &At) {
+        let shape = self.flow.context.shapes.tables.get(&TableRef::form(&form.key));
+        if shape.is_some_and(|shape| shape.fields.contains_key(name)) {
+            return;
+        }
+        let hint = crate::structure::did_you_mean(name, form.fields.iter().map(|field| &*field.key));
+        self.flow.context.error_at_key("FW0306", at, format!("unknown field `{name}`"), hint);
+    }
+
+    fn field(&self, name: &str, at: &At) -> Option<usize> {
+        let form = self.flow.form?;
+        form::position(self.flow.context, &form.key, &form.fields, name, at)
+    }
+
+    fn duration(&self, text: &str, at: &At) -> Option<Duration> {
+        let duration = parse_iso(text);
+        if duration.is_none() {
+            let hint = Some("write a duration as `P2D` or `PT4H`".to_owned());
+            self.flow.context.error_hint("FW0402", at, format!("`{text}` is no duration"), hint);
+        }
+        duration
+    }
+}

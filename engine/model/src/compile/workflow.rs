@@ -1,0 +1,236 @@
+//! Workflows: names in scope, ways to begin, steps. What one step means is in `step.rs`, what the arrows make in `graph.rs`.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::At;
+use crate::documents::steps::StepOptions;
+use crate::documents::workflow::{self as author, VarType};
+use crate::documents::{Kind, common::Keyed};
+use crate::expr::scope::WorkflowNames;
+use crate::expr::{Scope, TableRef, Type};
+use crate::pack::form::Form;
+use crate::pack::workflow::{Each, Graph, Start, StartOn, Target, Var, Workflow};
+use crate::{Key, Value};
+
+use super::context::Context;
+use super::load::Document;
+use super::shapes::FREE_SCALE;
+use super::{decision, graph, step};
+
+/// The word for the end of a token in `next`.
+const END: &str = "end";
+
+/// Compiles the workflow; nothing where its form is unknown.
+pub(super) fn compile(
+    context: &Context<'_>,
+    document: &Document<author::Workflow>,
+    forms: &IndexMap<Key, Form>,
+) -> Option<Workflow> {
+    let author = &document.body;
+    let at = &document.at;
+    let label = context.text(&author.label, &at.key("label"));
+    if let Some(form) = &author.form
+        && !context.refers_as("FW0306", Kind::Form, form, &at.key("for"))
+    {
+        return None;
+    }
+    let names = Arc::new(names(context, author));
+    let flow = Flow { context, document, form: author.form.as_ref().and_then(|form| forms.get(form.as_str())), names };
+    let starts = flow.starts(&author.start, &at.key("start"));
+    let mut graph = Graph::default();
+    for (key, step) in &author.steps {
+        let at = at.key("steps").key(key);
+        if key == END {
+            context.error_at_key("FW0406", &at, "`end` is reserved: a `next` of `end` ends the token", None);
+        }
+        if let Some(node) = step::compile(&flow, key, step, &at) {
+            graph.nodes.insert(Key::from(key.as_str()), node);
+        }
+    }
+    if document.cut.is_empty() && graph.nodes.len() == author.steps.len() {
+        graph::check(context, &starts, &graph, at);
+    }
+    Some(Workflow {
+        key: document.key.clone(),
+        label,
+        form: author.form.as_deref().map(Key::from),
+        vars: vars(context, &author.vars, &at.key("vars")),
+        starts,
+        graph,
+    })
+}
+
+/// A workflow being compiled.
+pub(super) struct Flow<'c, 'a> {
+    pub(super) context: &'c Context<'a>,
+    document: &'c Document<author::Workflow>,
+    /// The form its instances work on.
+    pub(super) form: Option<&'c Form>,
+    /// `vars.x` and `step.x.y`.
+    pub(super) names: Arc<WorkflowNames>,
+}
+
+impl<'a> Flow<'_, 'a> {
+    /// The scope of every expression in the steps: `record.x`, `old.x`, `vars.x`, `step.x.y`, `instance.x`, `user.x`.
+    pub(super) fn scope(&self) -> Scope<'a> {
+        let table = self.form.map(|form| TableRef::form(&form.key));
+        let mut scope = Scope::new(self.context.shapes, table.iter().cloned().collect());
+        scope.bare = None;
+        if table.is_some() {
+            scope.prefixes.push(("record", 0));
+        }
+        scope.old = table;
+        scope.user = true;
+        scope.workflow = Some(self.names.clone());
+        scope
+    }
+
+    /// Where an arrow leads; an error where there is no such step.
+    pub(super) fn target(&self, word: &str, at: &At) -> Target {
+        let steps = &self.document.body.steps;
+        if word != END && !steps.contains_key(word) && !self.document.cut.contains(&format!("/steps/{word}")) {
+            let known = steps.keys().map(String::as_str).chain([END]);
+            self.context.unknown("FW0306", at, "step", word, known);
+        }
+        if word == END { Target::End } else { Target::Node(word.into()) }
+    }
+
+    fn starts(&self, starts: &Keyed<author::Start>, at: &At) -> IndexMap<Key, Start> {
+        let mut compiled = IndexMap::new();
+        for (key, start) in starts {
+            let at = at.key(key);
+            let next = self.target(&start.next, &at.key("next"));
+            if let Some((on, key_scope)) = self.start_on(start, &at) {
+                let start_key =
+                    start.key.as_ref().and_then(|formula| self.context.check(formula, &key_scope, None, &at.key("key")));
+                compiled.insert(Key::from(key.as_str()), Start { on, key: start_key, next });
+            }
+        }
+        compiled
+    }
+
+    /// When it begins, and the scope of its key.
+    fn start_on(&self, start: &author::Start, at: &At) -> Option<(StartOn, Scope<'a>)> {
+        let only_with = |present: bool, key: &str, with: &str| {
+            if present {
+                let message = format!("`{key}` belongs to a start with `{with}`");
+                self.context.error_at_key("FW0405", &at.key(key), message, None);
+            }
+        };
+        only_with(start.when.is_some() && start.on.is_none(), "when", "on");
+        only_with(start.each.is_some() && start.schedule.is_none(), "each", "schedule");
+        match (start.on, &start.schedule, &start.manual) {
+            (Some(author::OnWord::Created), None, None) => {
+                if self.document.body.form.is_none() {
+                    let message = "a workflow that starts with a record says which form's, by `for`";
+                    self.context.error("FW0306", &at.key("on"), message);
+                }
+                let when = self.context.condition(start.when.as_ref(), &self.scope(), &at.key("when"));
+                Some((StartOn::Created { when }, self.scope()))
+            }
+            (None, Some(cron), None) => self.schedule(cron, start.each.as_ref(), at),
+            (None, None, Some(roles)) => {
+                for (index, role) in roles.iter().enumerate() {
+                    self.context.role("FW0306", role, &at.key("manual").index(index));
+                }
+                let roles = roles.iter().map(|role| Key::from(role.as_str())).collect();
+                Some((StartOn::Manual { roles }, self.scope()))
+            }
+            _ => {
+                let message = "exactly one of `on`, `schedule` and `manual` is needed";
+                self.context.error_at_key("FW0117", at, message, None);
+                None
+            }
+        }
+    }
+
+    fn schedule(&self, cron: &str, each: Option<&author::Each>, at: &At) -> Option<(StartOn, Scope<'a>)> {
+        let context = self.context;
+        // Five fields: croner would also read seconds and years.
+        if cron.split_whitespace().count() != 5 || cron.parse::<croner::Cron>().is_err() {
+            let hint = "five fields: minute hour day month weekday, such as `5 0 * * *`".to_owned();
+            context.error_hint("FW0408", &at.key("schedule"), format!("`{cron}` is no schedule"), Some(hint));
+        }
+        let of_record = self.document.body.form.as_deref();
+        let mut scope = self.scope();
+        let each = match (each, of_record) {
+            (None, None) => None,
+            (None, Some(form)) => {
+                let hint = Some(format!("add `\"each\": {{\"form\": \"{form}\"}}`"));
+                context.error_hint("FW0306", at, format!("which records of `{form}` is it about?"), hint);
+                return None;
+            }
+            (Some(each), of_record) => {
+                let at = at.key("each");
+                if !context.refers_as("FW0306", Kind::Form, &each.form, &at.key("form")) {
+                    return None;
+                }
+                if of_record != Some(each.form.as_str()) {
+                    let message = "the form of `each` is the form the workflow is `for`";
+                    context.error("FW0306", &at.key("form"), message);
+                }
+                let form: Key = each.form.as_str().into();
+                let mut rows = context.filter_scope(&form);
+                rows.user = false;
+                rows.bare = None;
+                rows.prefixes.push(("it", 0));
+                let filter = context.condition(each.filter.as_ref(), &rows, &at.key("where"));
+                scope.prefixes.push(("it", 0));
+                Some(Each { form, filter })
+            }
+        };
+        Some((StartOn::Schedule { cron: cron.to_owned(), each }, scope))
+    }
+}
+
+fn names(context: &Context<'_>, author: &author::Workflow) -> WorkflowNames {
+    let mut names = WorkflowNames::default();
+    for (key, var) in &author.vars {
+        names.vars.insert(key.as_str().into(), var_type(var.kind));
+    }
+    for (key, step) in &author.steps {
+        let outputs = match &step.options {
+            StepOptions::Decision(step) => context
+                .documents
+                .decisions
+                .get(step.decision.as_str())
+                .map(|document| decision::output_types(context, &document.body))
+                .unwrap_or_default(),
+            StepOptions::Script(step) => step
+                .outputs
+                .iter()
+                .map(|(key, word)| (Key::from(key.as_str()), decision::named_type(word).unwrap_or(Type::Null)))
+                .collect(),
+            _ => IndexMap::new(),
+        };
+        names.steps.insert(key.as_str().into(), outputs);
+    }
+    names
+}
+
+fn vars(context: &Context<'_>, vars: &Keyed<author::VarEntry>, at: &At) -> IndexMap<Key, Var> {
+    vars.iter()
+        .map(|(key, var)| {
+            let ty = var_type(var.kind);
+            let default = match &var.default {
+                Some(json) => context.literal(json, &ty, &at.key(key).key("default")).unwrap_or_default(),
+                None => Value::Null,
+            };
+            (Key::from(key.as_str()), Var { ty, default })
+        })
+        .collect()
+}
+
+fn var_type(kind: VarType) -> Type {
+    match kind {
+        VarType::Integer => Type::Integer,
+        VarType::Decimal => Type::Decimal { scale: FREE_SCALE },
+        VarType::Text => Type::Text,
+        VarType::Boolean => Type::Boolean,
+        VarType::Datetime => Type::DateTime,
+        VarType::Date => Type::Date,
+        VarType::Money => Type::Money,
+    }
+}

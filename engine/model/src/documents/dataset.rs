@@ -1,0 +1,53 @@
+//! `datasets/<key>.json`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::common::{Exact, Formula, Keyed, expression};
+use crate::text::Text;
+
+/// A typed source: one row is one record.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// Shown to people.
+    pub label: Text,
+    /// Where the rows come from.
+    pub source: DatasetSource,
+    /// Which records.
+    #[serde(rename = "where")]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", true)))]
+    pub filter: Option<Formula>,
+    /// Named instants and dates: fields of the form.
+    #[schemars(extend("minProperties" = 1))]
+    pub times: Keyed<String>,
+    /// The time a metric uses unless it says otherwise.
+    pub time: String,
+    /// What metrics can be broken down by.
+    #[serde(default)]
+    pub dimensions: Keyed<Dimension>,
+}
+
+/// Where the rows come from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetSource {
+    /// The form.
+    pub form: String,
+}
+
+/// A dimension: a field or a computed value.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dimension {
+    /// Shown to people; the field's or the key where absent.
+    pub label: Option<Text>,
+    /// A field, reached over links to one record.
+    pub field: Option<String>,
+    /// A computed value.
+    #[schemars(extend("x-formwork-expression" = expression("any", "form", true)))]
+    pub compute: Option<Formula>,
+    /// Ascending edges of half-open classes, for numbers.
+    #[serde(default)]
+    pub edges: Vec<Exact>,
+}

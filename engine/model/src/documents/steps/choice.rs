@@ -1,0 +1,30 @@
+//! The step `choice`: the first true branch.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::documents::common::{Formula, Keyed, expression};
+
+/// The first true branch in the order of the file; null is false.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// The branches.
+    #[schemars(extend("minProperties" = 1))]
+    pub branches: Keyed<Branch>,
+    /// A step, or `end`, where none is true.
+    #[serde(rename = "else")]
+    pub otherwise: String,
+}
+
+/// A branch.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Branch {
+    /// The condition.
+    #[serde(rename = "if")]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "workflow", false)))]
+    pub condition: Formula,
+    /// A step, or `end`.
+    pub next: String,
+}

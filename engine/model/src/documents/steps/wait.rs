@@ -1,0 +1,33 @@
+//! The step `wait`: arms its events, the first that fires wins.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Assignments;
+use crate::documents::common::{Given, Keyed, expression};
+
+/// Arms its events; the first that fires wins.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// The events.
+    #[schemars(extend("minProperties" = 1))]
+    pub events: Keyed<Event>,
+}
+
+/// An event: exactly one of `after` and `until`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// That long after the step was entered: an ISO 8601 duration or `=expression`.
+    #[schemars(extend("x-formwork-expression" = expression("duration", "workflow", false)))]
+    pub after: Option<Given>,
+    /// At that instant; a past one fires at once.
+    #[schemars(extend("x-formwork-expression" = expression("datetime", "workflow", false)))]
+    pub until: Option<Given>,
+    /// Assigned when it fires.
+    #[serde(default)]
+    pub set: Assignments,
+    /// A step, or `end`.
+    pub next: String,
+}

@@ -1,0 +1,98 @@
+//! `workflows/<key>.json`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::common::{Formula, Keyed, expression};
+use super::steps::Step;
+use crate::text::Text;
+
+/// A workflow: ways to begin, and steps.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Workflow {
+    /// Shown to people.
+    pub label: Text,
+    /// The form its instances work on; absent for a job without a record.
+    #[serde(rename = "for")]
+    pub form: Option<String>,
+    /// Instance variables.
+    #[serde(default)]
+    pub vars: Keyed<VarEntry>,
+    /// The ways to begin.
+    #[schemars(extend("minProperties" = 1))]
+    pub start: Keyed<Start>,
+    /// The steps.
+    #[schemars(extend("minProperties" = 1))]
+    pub steps: Keyed<Step>,
+}
+
+/// An instance variable.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VarEntry {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: VarType,
+    /// Its first value.
+    pub default: Option<serde_json::Value>,
+}
+
+/// Types of variables.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum VarType {
+    Integer,
+    Decimal,
+    Text,
+    Boolean,
+    Datetime,
+    Date,
+    Money,
+}
+
+/// A way to begin: exactly one of `on`, `schedule` and `manual`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// What happens to the record.
+    pub on: Option<OnWord>,
+    /// Only where this is true, with `on`.
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "workflow", false)))]
+    pub when: Option<Formula>,
+    /// Five fields of a cron line, in the pack's zone.
+    pub schedule: Option<String>,
+    /// Once for each of these records, with `schedule`.
+    pub each: Option<Each>,
+    /// Who may start it by hand.
+    #[schemars(length(min = 1))]
+    pub manual: Option<Vec<String>>,
+    /// One key starts at most one instance, ever.
+    #[schemars(extend("x-formwork-expression" = expression("text", "workflow", false)))]
+    pub key: Option<Formula>,
+    /// A step, or `end`.
+    pub next: String,
+}
+
+/// What happens to the record.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum OnWord {
+    /// It is created.
+    Created,
+}
+
+/// The records a schedule runs over.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Each {
+    /// Their form.
+    pub form: String,
+    /// Which of them: `it` is the record.
+    #[serde(rename = "where")]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "each", true)))]
+    pub filter: Option<Formula>,
+}

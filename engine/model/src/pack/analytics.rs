@@ -1,0 +1,269 @@
+//! Checked datasets, metrics, reports and boards.
+
+use indexmap::IndexMap;
+use rust_decimal::Decimal;
+
+use super::form::SortKey;
+use crate::expr::Expr;
+use crate::{Key, Text};
+
+/// A typed source with times and dimensions: one row is one record of the form.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Its key.
+    pub key: Key,
+    /// Shown to people.
+    pub label: Text,
+    /// The form.
+    pub form: Key,
+    /// The rows it consists of.
+    pub filter: Option<Expr>,
+    /// Named instants and dates: expressions that are one field.
+    pub times: IndexMap<Key, Expr>,
+    /// The time a metric uses unless it says otherwise.
+    pub time: Key,
+    /// What metrics can be broken down by.
+    pub dimensions: IndexMap<Key, Dimension>,
+}
+
+/// A dimension.
+#[derive(Debug, Clone)]
+pub struct Dimension {
+    /// Shown to people.
+    pub label: Text,
+    /// A path over to-one links, or a computed value.
+    pub expr: Expr,
+    /// Ascending edges of half-open classes, for a numeric value.
+    pub edges: Vec<Decimal>,
+}
+
+/// A number defined once.
+#[derive(Debug, Clone)]
+pub struct Metric {
+    /// Its key.
+    pub key: Key,
+    /// Shown to people.
+    pub label: Text,
+    /// The dataset.
+    pub dataset: Key,
+    /// The time of the dataset it uses.
+    pub time: Key,
+    /// What is aggregated.
+    pub measure: Measure,
+    /// How it is written.
+    pub format: Format,
+    /// What an empty cell holds.
+    pub empty: Empty,
+    /// Which direction is good; none is neutral.
+    pub good: Option<Good>,
+}
+
+/// What a metric aggregates.
+#[derive(Debug, Clone)]
+pub enum Measure {
+    /// One aggregate.
+    Single(Aggregate),
+    /// One over the other; no value where the denominator is zero.
+    Ratio {
+        /// Above.
+        num: Aggregate,
+        /// Below.
+        den: Aggregate,
+    },
+}
+
+/// A partial aggregate.
+#[derive(Debug, Clone)]
+pub struct Aggregate {
+    /// Which.
+    pub fold: AggregateFold,
+    /// Of what; none for a count.
+    pub compute: Option<Expr>,
+    /// Only the rows for which this is true.
+    pub filter: Option<Expr>,
+}
+
+/// Aggregates of this release. All are additive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AggregateFold {
+    /// Rows.
+    Count,
+    /// Σ of the non-null.
+    Sum,
+    /// Σ / n of the non-null.
+    Avg,
+}
+
+/// How a number is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Whole.
+    Integer,
+    /// With that many places.
+    Decimal(u8),
+    /// Times 100, with that many places.
+    Percent(u8),
+    /// In the pack's currency.
+    Money,
+}
+
+/// What an empty cell holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Empty {
+    /// 0.
+    Zero,
+    /// No value.
+    None,
+}
+
+/// Which direction is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Good {
+    /// More.
+    Up,
+    /// Less.
+    Down,
+}
+
+/// A question with a layout.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Its key.
+    pub key: Key,
+    /// Shown to people.
+    pub label: Text,
+    /// What is measured.
+    pub metrics: Vec<Key>,
+    /// The range where the reader gives none.
+    pub range: Range,
+    /// What it is broken down by, in order.
+    pub by: IndexMap<Key, By>,
+    /// Whether a grand total is added.
+    pub grand_total: bool,
+    /// Column keys to sort by, with `true` for descending.
+    pub sort: Vec<(Key, bool)>,
+    /// Most rows; more are marked as truncated.
+    pub limit: u32,
+}
+
+/// What a report is broken down by.
+#[derive(Debug, Clone)]
+pub enum By {
+    /// Buckets of the metrics' time.
+    Grain(Grain),
+    /// A dimension of every metric's dataset.
+    Dimension(Key),
+}
+
+/// Sizes of time buckets, in the pack's zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Grain {
+    /// An hour.
+    Hour,
+    /// A civil day.
+    Day,
+    /// An ISO week.
+    Week,
+    /// A month.
+    Month,
+    /// A quarter.
+    Quarter,
+    /// A year.
+    Year,
+}
+
+/// A range of time, relative to the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Range {
+    /// `last 13 weeks`: complete units before the current one.
+    Last(u32, Grain),
+    /// `this month`: from its start to the run.
+    This(Grain),
+    /// `past 24 hours`: trailing.
+    Past(u32, Grain),
+    /// `2026-01-01..2026-03-31`: local dates, both included.
+    Dates(chrono::NaiveDate, chrono::NaiveDate),
+    /// Everything.
+    All,
+}
+
+/// A page of tiles.
+#[derive(Debug, Clone)]
+pub struct Board {
+    /// Its key.
+    pub key: Key,
+    /// Shown to people.
+    pub label: Text,
+    /// Who may open it; everybody who is logged in where empty.
+    pub roles: Vec<Key>,
+    /// The range of all tiles that have none of their own.
+    pub range: Option<Range>,
+    /// The tiles in order.
+    pub tiles: IndexMap<Key, Tile>,
+}
+
+/// A tile.
+#[derive(Debug, Clone)]
+pub struct Tile {
+    /// Shown above it; that of its content where absent.
+    pub label: Option<Text>,
+    /// Of 12 columns.
+    pub width: u8,
+    /// What it shows.
+    pub kind: TileKind,
+}
+
+/// What a tile shows.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum TileKind {
+    /// One number.
+    Metric {
+        /// The metric.
+        metric: Key,
+    },
+    /// A report.
+    Report {
+        /// The report.
+        report: Key,
+        /// Instead of its own range.
+        range: Option<Range>,
+    },
+    /// Records of a view.
+    List {
+        /// The form.
+        form: Key,
+        /// The view.
+        view: Key,
+        /// Only these.
+        filter: Option<Expr>,
+        /// Most rows.
+        limit: u32,
+    },
+    /// Words.
+    Text {
+        /// The words.
+        text: Text,
+    },
+    /// Tasks of the reader.
+    Tasks {
+        /// `mine`, `claimable` or `team`.
+        tasks: TaskBox,
+    },
+}
+
+/// A box of the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskBox {
+    /// Assigned to me.
+    Mine,
+    /// Nobody's, and I am a candidate.
+    Claimable,
+    /// Of the queues I serve, whoever holds them.
+    Team,
+    /// What I completed.
+    Done,
+}
+
+/// The columns of a list.
+pub type Columns = Vec<SortKey>;

@@ -1,0 +1,254 @@
+//! Checked workflows: the graph the executor knows, lowered from the author's steps.
+
+use indexmap::IndexMap;
+
+use super::Setting;
+use super::form::Level;
+use crate::expr::{Expr, Type};
+use crate::value::{Duration, Value};
+use crate::{Key, Text};
+
+/// A checked workflow.
+#[derive(Debug, Clone)]
+pub struct Workflow {
+    /// Its key.
+    pub key: Key,
+    /// Shown to people.
+    pub label: Text,
+    /// The form its instances work on; none for a job without a record.
+    pub form: Option<Key>,
+    /// Instance variables with type and first value.
+    pub vars: IndexMap<Key, Var>,
+    /// The ways to begin.
+    pub starts: IndexMap<Key, Start>,
+    /// The nodes.
+    pub graph: Graph,
+}
+
+/// An instance variable.
+#[derive(Debug, Clone)]
+pub struct Var {
+    /// Its type.
+    pub ty: Type,
+    /// Its first value.
+    pub default: Value,
+}
+
+/// A way to begin.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// When.
+    pub on: StartOn,
+    /// The start key: one key starts at most one instance, ever. The default of its kind where absent.
+    pub key: Option<Expr>,
+    /// The first node.
+    pub next: Target,
+}
+
+/// When a workflow starts.
+#[derive(Debug, Clone)]
+pub enum StartOn {
+    /// A record is created and the condition holds. Default key: the record's id.
+    Created {
+        /// Over the record.
+        when: Option<Expr>,
+    },
+    /// At times of a cron line in the pack's zone. Default key: the instant, and the row's id.
+    Schedule {
+        /// Five fields.
+        cron: String,
+        /// Once for each record, instead of once.
+        each: Option<Each>,
+    },
+    /// A person asks for it. Default key: the request's idempotency key.
+    Manual {
+        /// Who may.
+        roles: Vec<Key>,
+    },
+}
+
+/// The records a schedule runs over.
+#[derive(Debug, Clone)]
+pub struct Each {
+    /// Their form.
+    pub form: Key,
+    /// Which of them: frame 0 is the row (`it`).
+    pub filter: Option<Expr>,
+}
+
+/// The graph: nodes by step key. Edges are the nodes' targets.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    /// The nodes in the order of the file.
+    pub nodes: IndexMap<Key, Node>,
+}
+
+/// Where an edge leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// To a node.
+    Node(Key),
+    /// This token ends.
+    End,
+}
+
+/// A node.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The step's key.
+    pub key: Key,
+    /// Shown to people; the key where the author gave none.
+    pub label: Text,
+    /// What entering it does and what it waits for.
+    pub action: Action,
+    /// Applied when the step is left.
+    pub set: Vec<Assignment>,
+}
+
+/// What a node does.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Action {
+    /// A task for a person; waits.
+    User(Box<UserStep>),
+    /// The first true branch.
+    Choice {
+        /// In file order.
+        branches: IndexMap<Key, (Expr, Target)>,
+        /// Where none is true.
+        otherwise: Target,
+    },
+    /// Evaluates a decision; its outputs are `step.<id>.<output>`.
+    Decision {
+        /// The decision's key.
+        decision: Key,
+        /// Where no rule hits; an incident where absent.
+        none: Option<Target>,
+        /// Where one hits.
+        next: Target,
+    },
+    /// Assigns.
+    Set {
+        /// Then.
+        next: Target,
+    },
+    /// Leaves a message in the outbox; does not wait.
+    Notify(Box<NotifyStep>),
+    /// Arms its events; the first that fires wins.
+    Wait {
+        /// The events.
+        events: IndexMap<Key, WaitEvent>,
+    },
+    /// Runs a pure script; its outputs are `step.<id>.<output>`.
+    Script {
+        /// Key of the script in the pack.
+        script: Key,
+        /// Inputs by variable.
+        inputs: IndexMap<Key, Setting>,
+        /// Outputs and their types.
+        outputs: IndexMap<Key, Type>,
+        /// Then.
+        next: Target,
+    },
+    /// Ends this token.
+    End {
+        /// How the instance ended, for its history.
+        outcome: Option<Key>,
+    },
+}
+
+/// A task for a person.
+#[derive(Debug, Clone)]
+pub struct UserStep {
+    /// Who may do it.
+    pub assign: Assign,
+    /// Levels inside the task, by position of the form's field; a key that is absent keeps the role's own level.
+    pub levels: IndexMap<usize, Level>,
+    /// The highest level of fields not named, where the author wrote `*`.
+    pub others: Option<Level>,
+    /// The ways out.
+    pub outcomes: IndexMap<Key, Outcome>,
+    /// How long it may take.
+    pub due: Option<Duration>,
+    /// Said to the person.
+    pub instructions: Option<Text>,
+}
+
+/// Who may do a task.
+#[derive(Debug, Clone)]
+pub enum Assign {
+    /// Whoever serves the queue.
+    Queue(Setting),
+    /// Whoever has the role.
+    Role(Key),
+    /// This user.
+    User(Setting),
+}
+
+/// A way out of a task.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// On the button.
+    pub label: Text,
+    /// Fields that must hold a value.
+    pub required: Vec<usize>,
+    /// Applied on the way out.
+    pub set: Vec<Assignment>,
+    /// Asked before.
+    pub confirm: Option<Text>,
+    /// Then.
+    pub next: Target,
+}
+
+/// A message.
+#[derive(Debug, Clone)]
+pub struct NotifyStep {
+    /// The address; nothing is sent where it is null.
+    pub to: Setting,
+    /// The first channel of the list is used.
+    pub channels: Vec<Key>,
+    /// The template.
+    pub template: Key,
+    /// Values for the template, as `data.x`.
+    pub data: IndexMap<Key, Setting>,
+    /// Then.
+    pub next: Target,
+}
+
+/// An event a step waits for.
+#[derive(Debug, Clone)]
+pub struct WaitEvent {
+    /// When it fires.
+    pub timer: Timer,
+    /// Applied when it fires.
+    pub set: Vec<Assignment>,
+    /// Then.
+    pub next: Target,
+}
+
+/// When a timer fires.
+#[derive(Debug, Clone)]
+pub enum Timer {
+    /// That long after the step was entered.
+    After(Setting),
+    /// At that instant; a past one fires at once.
+    Until(Expr),
+}
+
+/// `set`: a record field or a variable gets a value.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// What.
+    pub to: AssignTo,
+    /// The value.
+    pub value: Setting,
+}
+
+/// What an assignment writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AssignTo {
+    /// A field of the record, by position.
+    Field(usize),
+    /// A variable.
+    Var(Key),
+}

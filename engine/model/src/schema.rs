@@ -1,0 +1,89 @@
+//! The published JSON Schema (2020-12) of each kind of document, generated from the Rust types.
+//!
+//! The committed copies in `engine/model/schemas/` are what editors use; a test compares them with what is generated.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::documents::{self, Kind};
+
+/// The schema of a kind.
+pub fn schema(kind: Kind) -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let schema = match kind {
+        Kind::Pack => generator.into_root_schema_for::<documents::pack::Pack>(),
+        Kind::Form => generator.into_root_schema_for::<documents::form::Form>(),
+        Kind::Workflow => generator.into_root_schema_for::<documents::workflow::Workflow>(),
+        Kind::Decision => generator.into_root_schema_for::<documents::decision::Decision>(),
+        Kind::Dataset => generator.into_root_schema_for::<documents::dataset::Dataset>(),
+        Kind::Metric => generator.into_root_schema_for::<documents::metrics::Metric>(),
+        Kind::Report => generator.into_root_schema_for::<documents::report::Report>(),
+        Kind::Board => generator.into_root_schema_for::<documents::board::Board>(),
+        Kind::Import => generator.into_root_schema_for::<documents::import::Import>(),
+        Kind::Demo => generator.into_root_schema_for::<documents::demo::Demo>(),
+        Kind::Case => generator.into_root_schema_for::<documents::case::Case>(),
+    };
+    let mut schema = schema.to_value();
+    tidy(&mut schema);
+    if let Some(root) = schema.as_object_mut() {
+        root.insert("title".to_owned(), json!(format!("Formwork {}", kind.name())));
+        if let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.shift_insert(0, "$schema".to_owned(), json!({"type": "string"}));
+        }
+    }
+    schema
+}
+
+/// Makes what schemars generates fit the language: an absent key is absent, never `null`; no formats of Rust numbers.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            unwrap_optional(object);
+            if object.get("default").is_some_and(|default| default.is_null() || default == &json!({})) {
+                object.shift_remove("default");
+            }
+            let is_number_format = |format: &Value| format.as_str().is_some_and(|word| word.contains("int"));
+            if object.get("format").is_some_and(is_number_format) {
+                object.shift_remove("format");
+            }
+            for (key, value) in object.iter_mut() {
+                // Instances in a schema are no schemas.
+                if !["enum", "const", "default", "x-formwork-expression"].contains(&key.as_str()) {
+                    tidy(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+fn unwrap_optional(object: &mut Map<String, Value>) {
+    // `Given` lists null itself, as the last of four words; an optional key has exactly one other word or a pair.
+    let optional = object.get("x-formwork-expression").and_then(|mark| mark.get("prefix")).is_none();
+    if let Some(Value::Array(words)) = object.get_mut("type")
+        && optional
+    {
+        words.retain(|word| word != "null");
+        if words.len() == 1 {
+            let word = words.remove(0);
+            object.insert("type".to_owned(), word);
+        }
+    }
+    if let Some(Value::Array(values)) = object.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    let Some(Value::Array(choices)) = object.get_mut("anyOf") else { return };
+    choices.retain(|choice| choice != &json!({"type": "null"}));
+    if choices.len() == 1
+        && let Value::Object(only) = choices.remove(0)
+    {
+        object.shift_remove("anyOf");
+        for (key, value) in only {
+            object.insert(key, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
