@@ -2,7 +2,9 @@ use std::path::Path;
 fn add(root: &Path, dir: &Path, map: &mut formwork_model::SourceMap) {
     for e in std::fs::read_dir(dir).unwrap() {
         let p = e.unwrap().path();
-        if p.is_dir() { add(root, &p, map) } else if let Ok(t) = std::fs::read_to_string(&p) {
+        if p.is_dir() {
+            add(root, &p, map)
+        } else if let Ok(t) = std::fs::read_to_string(&p) {
             map.insert(p.strip_prefix(root).unwrap().to_str().unwrap().to_string(), t);
         }
     }

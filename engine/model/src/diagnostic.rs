@@ -150,11 +150,6 @@ impl Problems {
         self.found.iter().any(|found| found.severity == Severity::Error)
     }
 
-    /// Keeps the problems for which `keep` is true, by code and place.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&str, &At) -> bool) {
-        self.found.retain(|found| keep(found.code, &found.at));
-    }
-
     fn push(
         &mut self,
         code: &'static str,
@@ -242,9 +237,9 @@ impl<'a> Lines<'a> {
 ///
 /// ```text
 /// error[FW0203]: unknown field `categry`
-///   --> forms/ticket.json:14:31  /fields/flight_no/requiredIf
+///   --> forms/ticket.json:14:31  /fields/due_date/requiredIf
 ///    |
-/// 14 |       "requiredIf": "categry in ['delay']"
+/// 14 |       "requiredIf": "categry in ['late']"
 ///    |                      ^^^^^^^
 ///    = did you mean `category`?
 /// ```
@@ -265,13 +260,13 @@ fn render_one(diagnostic: &Diagnostic, text: &str, out: &mut String) {
     let Diagnostic { code, file, pointer, line, column, message, .. } = diagnostic;
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{severity}[{code}]: {message}");
-    let _ = writeln!(out, "  --> {file}:{line}:{column}  {pointer}");
+    let _ = writeln!(out, "{}", format!("  --> {file}:{line}:{column}  {pointer}").trim_end());
     if let Some(source) = text.lines().nth(line - 1) {
         let margin = line.to_string().len();
         let start = diagnostic.span.start;
-        let length = text.get(start..diagnostic.span.end).map_or(1, |span| {
-            span.lines().next().unwrap_or_default().chars().count().max(1)
-        });
+        let length = text
+            .get(start..diagnostic.span.end)
+            .map_or(1, |span| span.lines().next().unwrap_or_default().chars().count().max(1));
         let _ = writeln!(out, "{:margin$} |", "");
         let _ = writeln!(out, "{line} | {source}");
         let _ = writeln!(out, "{:margin$} | {}{}", "", " ".repeat(column - 1), "^".repeat(length));

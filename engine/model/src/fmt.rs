@@ -30,7 +30,9 @@ pub fn format(text: &str) -> Result<String, Diagnostic> {
 fn diagnostic(text: &str, error: Option<TreeError>) -> Diagnostic {
     let (code, span, message) = match error {
         Some(TreeError::Syntax { span, message }) => ("FW0101", span, message),
-        Some(TreeError::DuplicateKey { span, key }) => ("FW0102", span, format!("`{key}` is there twice in one object")),
+        Some(TreeError::DuplicateKey { span, key }) => {
+            ("FW0102", span, format!("`{key}` is there twice in one object"))
+        }
         Some(TreeError::TooDeep { span }) => ("FW0103", span, "nested too deep".to_owned()),
         None => ("FW0101", 0..0, "the file is empty".to_owned()),
     };

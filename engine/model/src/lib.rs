@@ -27,7 +27,7 @@ pub use compile::compile;
 pub use diagnostic::{Diagnostic, Severity};
 pub use documents::Kind;
 pub use pack::Pack;
-//pub use plan::{Plan, plan};
+pub use plan::{Plan, plan};
 pub use schema::schema;
 pub use source::SourceMap;
 pub use text::Text;

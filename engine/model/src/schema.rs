@@ -39,6 +39,7 @@ fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
             unwrap_optional(object);
+            words_of_enum(object);
             if object.get("default").is_some_and(|default| default.is_null() || default == &json!({})) {
                 object.shift_remove("default");
             }
@@ -56,6 +57,21 @@ fn tidy(schema: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}
     }
+}
+
+/// A documented Rust enum comes as a `oneOf` of constants; as an `enum` its errors can be read.
+fn words_of_enum(object: &mut Map<String, Value>) {
+    let Some(Value::Array(variants)) = object.get("oneOf") else { return };
+    let mut words = Vec::new();
+    for variant in variants {
+        match (variant.get("const"), variant.get("enum")) {
+            (Some(word), _) => words.push(word.clone()),
+            (None, Some(Value::Array(several))) => words.extend(several.iter().cloned()),
+            _ => return,
+        }
+    }
+    object.shift_remove("oneOf");
+    object.insert("enum".to_owned(), Value::Array(words));
 }
 
 fn unwrap_optional(object: &mut Map<String, Value>) {
@@ -80,7 +96,8 @@ fn unwrap_optional(object: &mut Map<String, Value>) {
     {
         object.shift_remove("anyOf");
         for (key, value) in only {
-            object.insert(key, value);
+            // The key's own description says more than that of its type.
+            object.entry(key).or_insert(value);
         }
     }
 }

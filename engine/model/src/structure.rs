@@ -115,9 +115,11 @@ fn value_message(kind: &ValidationErrorKind, found: &Value) -> (&'static str, St
         ValidationErrorKind::Constant { expected_value } => {
             ("FW0113", format!("`{}` is not allowed here", written(found)), Some(format!("write `{expected_value}`")))
         }
-        ValidationErrorKind::Pattern { pattern } => {
-            ("FW0114", format!("`{}` is not written as it must be", written(found)), Some(format!("it must match `{pattern}`")))
-        }
+        ValidationErrorKind::Pattern { pattern } => (
+            "FW0114",
+            format!("`{}` is not written as it must be", written(found)),
+            Some(format!("it must match `{pattern}`")),
+        ),
         ValidationErrorKind::Minimum { limit } => ("FW0115", format!("{found} is less than {limit}"), None),
         ValidationErrorKind::Maximum { limit } => ("FW0115", format!("{found} is more than {limit}"), None),
         ValidationErrorKind::MinLength { .. } => ("FW0115", "the text is empty".to_owned(), None),
@@ -174,7 +176,15 @@ fn list(words: &[String]) -> String {
 
 /// A hint that names the nearest of the candidates.
 pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    nearest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+    let candidates: Vec<&str> = candidates.collect();
+    // A longer or a shorter form of the right word is no slip of the fingers, but as telling: `maximum` for `max`.
+    let related = || {
+        let is_related = |candidate: &str| {
+            candidate.len().min(word.len()) >= 3 && (word.starts_with(candidate) || candidate.starts_with(word))
+        };
+        candidates.iter().copied().find(|candidate| is_related(candidate))
+    };
+    nearest(word, candidates.iter().copied()).or_else(related).map(|candidate| format!("did you mean `{candidate}`?"))
 }
 
 fn missing_hint(key: &str) -> Option<String> {
@@ -246,7 +256,8 @@ fn repair(compiled: &Compiled, mut document: Value, cut: &mut BTreeSet<String>) 
         for error in compiled.validator.iter_errors(&document) {
             let pointer = error.instance_path().as_str().to_owned();
             match error.kind() {
-                ValidationErrorKind::AdditionalProperties { .. } | ValidationErrorKind::UnevaluatedProperties { .. } => {
+                ValidationErrorKind::AdditionalProperties { .. }
+                | ValidationErrorKind::UnevaluatedProperties { .. } => {
                     for (key, _) in unknown_keys(&error, &compiled.schema, &document) {
                         doomed.insert(format!("{pointer}/{}", escape(&key)));
                     }

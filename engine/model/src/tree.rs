@@ -208,7 +208,9 @@ impl Node {
                     node = &member.value;
                 }
                 NodeKind::Array(elements) => {
-                    let Some(element) = segment.parse().ok().and_then(|index: usize| elements.get(index)) else { break };
+                    let Some(element) = segment.parse().ok().and_then(|index: usize| elements.get(index)) else {
+                        break;
+                    };
                     key = None;
                     node = element;
                 }

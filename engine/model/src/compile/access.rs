@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
+use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::common::{Formula, Keyed, LevelWord, Rows};
 use crate::documents::form;
 use crate::expr::ir::{FieldRef, Slot};
 use crate::expr::{Ir, TableRef, Type, references};
 use crate::pack::form::{Access, Condition, Field, FieldKind, Form, Level};
-use crate::Key;
 
 use super::context::{BUILT_IN_ROLES, Context};
 
@@ -131,7 +131,8 @@ pub(super) fn level(word: LevelWord) -> Level {
 /// Lowers what is derived to the lowest level of its sources, over all forms: a computed field, a lookup and the title
 /// never show a role what it may not read itself.
 pub(super) fn lower_derived(context: &Context<'_>, forms: &mut IndexMap<Key, Form>) {
-    let roles: Vec<Key> = forms.values().flat_map(|form| form.access.keys().cloned()).collect::<HashSet<_>>().into_iter().collect();
+    let roles: Vec<Key> =
+        forms.values().flat_map(|form| form.access.keys().cloned()).collect::<HashSet<_>>().into_iter().collect();
     let lowered: Vec<(Key, Key, Access)> = roles
         .iter()
         .flat_map(|role| {

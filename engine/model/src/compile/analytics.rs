@@ -9,9 +9,7 @@ use crate::documents::metrics::{self, MetricOptions};
 use crate::documents::{Kind, dataset as author};
 use crate::expr::ir::BinaryOp;
 use crate::expr::{Expr, Ir, Scope, TableRef, Type};
-use crate::pack::analytics::{
-    Aggregate, AggregateFold, Dataset, Dimension, Empty, Format, Good, Measure, Metric,
-};
+use crate::pack::analytics::{Aggregate, AggregateFold, Dataset, Dimension, Empty, Format, Good, Measure, Metric};
 use crate::{Key, Text};
 
 use super::context::{Context, is_path};

@@ -2,11 +2,11 @@
 
 use indexmap::IndexMap;
 
+use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::tiles::{self, BoxWord, TileOptions};
 use crate::documents::{Kind, board as author};
 use crate::pack::analytics::{Board, TaskBox, Tile, TileKind};
-use crate::Key;
 
 use super::context::Context;
 use super::load::Document;
@@ -47,11 +47,9 @@ fn default_width(options: &TileOptions) -> u8 {
 
 fn tile(context: &Context<'_>, options: &TileOptions, at: &At) -> Option<TileKind> {
     Some(match options {
-        TileOptions::Metric(tile) => {
-            context.refers(Kind::Metric, &tile.metric, &at.key("metric")).then(|| TileKind::Metric {
-                metric: tile.metric.as_str().into(),
-            })?
-        }
+        TileOptions::Metric(tile) => context
+            .refers(Kind::Metric, &tile.metric, &at.key("metric"))
+            .then(|| TileKind::Metric { metric: tile.metric.as_str().into() })?,
         TileOptions::Report(tile) => {
             let exists = context.refers(Kind::Report, &tile.report, &at.key("report"));
             let range =

@@ -1,12 +1,13 @@
 //! What every part of the compiler needs: the documents, the shapes, and a place for problems.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use crate::diagnostic::{At, Problems};
 use crate::documents::Kind;
 use crate::documents::common::{Formula, Given};
 use crate::expr::ir::Ir;
-use crate::expr::{self, Expr, Scope, Shapes, TableRef, Type};
+use crate::expr::{self, Expr, Problem, Scope, Shapes, TableRef, Type};
 use crate::pack::Setting;
 use crate::structure::did_you_mean;
 use crate::{Key, Text};
@@ -23,12 +24,28 @@ pub(crate) struct Context<'a> {
     pub(crate) shapes: &'a Shapes,
     languages: Vec<String>,
     problems: RefCell<Problems>,
+    unknowable: RefCell<Unknowable>,
+}
+
+/// Names of things that are broken or missing themselves. What is said of them elsewhere would only repeat that.
+#[derive(Default)]
+struct Unknowable {
+    /// Fields of no known type, links to forms that cannot be read, steps whose outputs nobody knows.
+    values: HashSet<String>,
+    /// Rows whose fields nobody knows.
+    rows: HashSet<String>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(documents: &'a Documents, shapes: &'a Shapes, problems: Problems) -> Self {
         let languages = documents.pack.as_ref().map(|pack| pack.body.languages.clone()).unwrap_or_default();
-        Self { documents, shapes, languages, problems: RefCell::new(problems) }
+        let unknowable = RefCell::new(unknowable(documents, shapes));
+        Self { documents, shapes, languages, problems: RefCell::new(problems), unknowable }
+    }
+
+    /// Marks a name as one of which nothing is known, so that its uses are no mistakes.
+    pub(crate) fn mark_unknowable(&self, name: &str) {
+        self.unknowable.borrow_mut().values.insert(name.to_owned());
     }
 
     pub(crate) fn into_problems(self) -> Problems {
@@ -81,12 +98,20 @@ impl<'a> Context<'a> {
         name: &str,
         known: impl Iterator<Item = &'b str>,
     ) {
-        let known: Vec<&str> = known.collect();
+        let mut seen = HashSet::new();
+        let known: Vec<&str> = known.filter(|word| seen.insert(*word)).collect();
         let hint = did_you_mean(name, known.iter().copied()).or_else(|| {
             let few = !known.is_empty() && known.len() <= 8;
-            few.then(|| format!("known: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")))
+            few.then(|| {
+                format!("known: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
+            })
         });
-        self.problems.borrow_mut().error(code, at, format!("unknown {noun} `{name}`"), hint);
+        // "view of `order`" reads as: unknown view `opn` of `order`.
+        let message = match noun.split_once(" of ") {
+            Some((noun, owner)) => format!("unknown {noun} `{name}` of {owner}"),
+            None => format!("unknown {noun} `{name}`"),
+        };
+        self.problems.borrow_mut().error(code, at, message, hint);
     }
 
     /// The words of a label; languages that lack are warned about.
@@ -157,11 +182,27 @@ impl<'a> Context<'a> {
     ) -> Option<Expr> {
         match expr::check(source, scope, expected) {
             Ok(checked) => Some(checked),
-            Err(problems) => {
+            Err(mut problems) => {
+                self.keep_own(source, &mut problems);
                 self.problems.borrow_mut().expression(at, skipped, problems);
                 None
             }
         }
+    }
+
+    /// Drops problems that follow from a name of which nothing is known.
+    fn keep_own(&self, source: &str, problems: &mut Vec<Problem>) {
+        let unknowable = self.unknowable.borrow();
+        if words(source).any(|word| unknowable.rows.contains(word)) {
+            problems.clear();
+        }
+        problems.retain(|problem| {
+            // With the members in front of it: the problem of `box.size` is at `size`, its cause may be `box`.
+            let before = source.get(..problem.span.start).unwrap_or_default();
+            let start = before.rfind(|character: char| !is_name(character)).map_or(0, |at| at + 1);
+            let place = source.get(start..problem.span.end).unwrap_or_default();
+            !words(place).any(|word| unknowable.values.contains(word))
+        });
     }
 
     /// Checks a decision cell; `Some(None)` is `-`.
@@ -241,6 +282,28 @@ impl<'a> Context<'a> {
         scope.must_lower = true;
         scope
     }
+}
+
+fn unknowable(documents: &Documents, shapes: &Shapes) -> Unknowable {
+    let mut unknowable = Unknowable::default();
+    for (key, field) in shapes.tables.values().flat_map(|table| &table.fields) {
+        match &field.ty {
+            Type::Null => unknowable.values.insert(key.to_string()),
+            Type::Link(form) if !documents.forms.contains_key(form) => unknowable.values.insert(key.to_string()),
+            Type::Rows(rows) if !documents.forms.contains_key(&rows.form) => unknowable.rows.insert(key.to_string()),
+            _ => false,
+        };
+    }
+    unknowable
+}
+
+/// The names in an expression, members one by one.
+fn words(source: &str) -> impl Iterator<Item = &str> {
+    source.split(|character: char| !is_name(character) || character == '.').filter(|word| !word.is_empty())
+}
+
+fn is_name(character: char) -> bool {
+    character.is_alphanumeric() || character == '_' || character == '.'
 }
 
 /// Whether the tree is one field, reached over links to one record.

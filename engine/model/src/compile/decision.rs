@@ -2,13 +2,14 @@
 
 use indexmap::IndexMap;
 
+use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::{Kind, decision as author};
 use crate::expr::{Expr, Scope, TableRef, Type};
 use crate::pack::decision::{Cell, Decision, DecisionRule, Hit};
-use crate::Key;
 
 use super::context::Context;
+use super::coverage;
 use super::load::Document;
 use super::shapes::FREE_SCALE;
 
@@ -41,7 +42,7 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Decisio
     if hit == Hit::First {
         never_hit(context, author, &at.key("rules"));
     }
-    Decision {
+    let compiled = Decision {
         key: document.key.clone(),
         label: context.text(&author.label, &at.key("label")),
         form,
@@ -49,7 +50,12 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Decisio
         inputs: table.inputs.into_iter().filter_map(|(key, expr)| Some((key, expr?))).collect(),
         outputs: outputs.into_iter().filter_map(|(key, ty)| Some((key, ty?))).collect(),
         rules,
+    };
+    let complete = compiled.rules.len() == author.rules.len() && compiled.inputs.len() == author.inputs.len();
+    if complete && document.cut.is_empty() {
+        coverage::check(context, &compiled, at);
     }
+    compiled
 }
 
 /// Inputs with their types; an input that is wrong agrees with every cell.
@@ -67,12 +73,12 @@ fn rule_of(
 ) -> Option<DecisionRule> {
     let counted = |found: usize, wanted: usize, noun: &str, key: &str| {
         if found != wanted {
-            context.error("FW0502", &at.key(key), format!("{wanted} {noun} are needed, {found} are there"));
+            context.error("FW0502", &at.key(key), format!("expected {wanted} {noun}; found {found}"));
         }
         found == wanted
     };
-    let cells_fit = counted(rule.cells.len(), table.types.len(), "cells", "if");
-    let values_fit = counted(rule.then.len(), outputs.len(), "values", "then");
+    let cells_fit = counted(rule.cells.len(), table.types.len(), "cells, one for each input", "if");
+    let values_fit = counted(rule.then.len(), outputs.len(), "values, one for each output", "then");
     let mut cell_scope = Scope::new(context.shapes, Vec::new());
     let mut cells = Vec::new();
     for (index, (cell, ty)) in rule.cells.iter().zip(&table.types).enumerate() {

@@ -20,8 +20,22 @@ use super::{shapes, table};
 
 /// Names an expression uses for something else (`definitions.md` §2).
 const RESERVED: [&str; 16] = [
-    "id", "version", "created_at", "created_by", "updated_at", "updated_by", "old", "it", "outer", "parent", "record",
-    "user", "settings", "now", "today", "row",
+    "id",
+    "version",
+    "created_at",
+    "created_by",
+    "updated_at",
+    "updated_by",
+    "old",
+    "it",
+    "outer",
+    "parent",
+    "record",
+    "user",
+    "settings",
+    "now",
+    "today",
+    "row",
 ];
 
 /// A form or a child table whose fields are being compiled.
@@ -45,7 +59,7 @@ pub(super) fn compile_all(context: &Context<'_>, document: &Document<form::Form>
         .filter_map(|(key, field)| {
             for old in &field.common.was {
                 if document.body.fields.contains_key(old) || !former.insert(old.as_str()) {
-                    let message = format!("`{old}` in `was` is the key of another field");
+                    let message = format!("`{old}` in `was` is, or was, another field");
                     context.error("FW0413", &at.key(key).key("was"), message);
                 }
             }
@@ -92,10 +106,9 @@ impl<'a> Table<'_, 'a> {
                 Some(Compute { expr, stored: common.stored == Some(true) })
             }),
             tags: common.tags.iter().map(|tag| Key::from(tag.as_str())).collect(),
-            mask: common.mask.map_or_else(Mask::default, |mask| Mask {
-                keep_first: mask.keep_first,
-                keep_last: mask.keep_last,
-            }),
+            mask: common
+                .mask
+                .map_or_else(Mask::default, |mask| Mask { keep_first: mask.keep_first, keep_last: mask.keep_last }),
             was: common.was.iter().map(|key| Key::from(key.as_str())).collect(),
             kind,
         })
@@ -193,7 +206,7 @@ impl<'a> Table<'_, 'a> {
                 let at = at.key("options").key(key);
                 for old in &option.was {
                     if choice.options.contains_key(old) || !former.insert(old.as_str()) {
-                        let message = format!("`{old}` in `was` is the key of another option");
+                        let message = format!("`{old}` in `was` is, or was, another option");
                         self.context.error("FW0413", &at.key("was"), message);
                     }
                 }
@@ -277,7 +290,8 @@ impl<'a> Table<'_, 'a> {
         }
         let other = context.documents.forms.get(form)?;
         let own = &self.document.key;
-        let points_here = |field: &author::Field| matches!(&field.options, FieldOptions::Link(link) if link.to == **own);
+        let points_here =
+            |field: &author::Field| matches!(&field.options, FieldOptions::Link(link) if link.to == **own);
         match other.body.fields.get(field) {
             Some(link) if points_here(link) => {}
             Some(_) => {
@@ -286,7 +300,8 @@ impl<'a> Table<'_, 'a> {
             }
             None if other.cut.contains(&format!("/fields/{field}")) => return None,
             None => {
-                let links = other.body.fields.iter().filter(|(_, field)| points_here(field)).map(|(key, _)| key.as_str());
+                let links =
+                    other.body.fields.iter().filter(|(_, field)| points_here(field)).map(|(key, _)| key.as_str());
                 context.unknown("FW0401", &at, &format!("field of `{form}`"), field, links);
                 return None;
             }
@@ -322,7 +337,13 @@ impl<'a> Table<'_, 'a> {
         Some(FieldKind::Series { pattern, reset })
     }
 
-    fn limits(&self, min: Option<&Exact>, max: Option<&Exact>, scale: u8, at: &At) -> (Option<Decimal>, Option<Decimal>) {
+    fn limits(
+        &self,
+        min: Option<&Exact>,
+        max: Option<&Exact>,
+        scale: u8,
+        at: &At,
+    ) -> (Option<Decimal>, Option<Decimal>) {
         let limit = |given: Option<&Exact>, key: &str| {
             let value = super::literal::exact(&given?.0);
             if value.is_none_or(|value| value.normalize().scale() > u32::from(scale)) {

@@ -1,6 +1,5 @@
 //! Forms: fields, rules, uniqueness, views and layout. Access and the order of computing have files of their own.
 
-
 use indexmap::IndexMap;
 
 use crate::diagnostic::At;

@@ -41,9 +41,7 @@ pub(super) fn check(context: &Context<'_>, starts: &IndexMap<Key, Start>, graph:
 pub(crate) fn targets(node: &Node) -> Vec<&Target> {
     match &node.action {
         Action::User(step) => step.outcomes.values().map(|outcome| &outcome.next).collect(),
-        Action::Choice { branches, otherwise } => {
-            branches.values().map(|(_, next)| next).chain([otherwise]).collect()
-        }
+        Action::Choice { branches, otherwise } => branches.values().map(|(_, next)| next).chain([otherwise]).collect(),
         Action::Decision { none, next, .. } => none.iter().chain([next]).collect(),
         Action::Set { next } | Action::Script { next, .. } => vec![next],
         Action::Notify(step) => vec![&step.next],

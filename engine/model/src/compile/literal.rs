@@ -28,9 +28,7 @@ pub(crate) fn parse(json: &Json, ty: &Type, shapes: &Shapes) -> Result<Value, Mi
         (Type::Money, json) => return decimal(json, 2, ty),
         (Type::Boolean, Json::Bool(flag)) => Some(Value::Boolean(*flag)),
         (Type::Date, Json::String(text)) => text.parse::<NaiveDate>().ok().map(Value::Date),
-        (Type::DateTime, Json::String(text)) => {
-            text.parse::<DateTime<Utc>>().ok().map(Value::DateTime)
-        }
+        (Type::DateTime, Json::String(text)) => text.parse::<DateTime<Utc>>().ok().map(Value::DateTime),
         (Type::Duration, Json::String(text)) => parse_iso(text).map(Value::Duration),
         (Type::Choice(keys), Json::String(word)) => return key(word, "option", keys.iter().map(|key| &**key)),
         (Type::Queue, Json::String(word)) => return key(word, "queue", shapes.queues.iter().map(|key| &**key)),
@@ -67,7 +65,7 @@ fn decimal(json: &Json, scale: u32, ty: &Type) -> Result<Value, Misfit> {
     let is_float = matches!(json, Json::Number(number) if number.as_i64().is_none());
     if is_float {
         let hint = Some(format!("write it as text: `\"{json}\"`"));
-        return Err(Misfit { message: format!("`{json}` would pass through a float"), hint });
+        return Err(Misfit { message: format!("`{json}` is no exact decimal: numbers of JSON are rounded"), hint });
     }
     let Some(value) = exact(json) else { return Err(misfit(json, ty)) };
     if value.normalize().scale() > scale {
@@ -89,7 +87,9 @@ fn misfit(json: &Json, ty: &Type) -> Misfit {
         Type::Date => Some("write a date as `\"2026-01-31\"`".to_owned()),
         Type::DateTime => Some("write an instant as `\"2026-01-31T09:00:00+08:00\"`".to_owned()),
         Type::Duration => Some("write a duration as `\"P2D\"` or `\"PT4H\"`".to_owned()),
-        Type::Link(_) | Type::User => Some("a record has no name in a definition; write `=` and an expression".to_owned()),
+        Type::Link(_) | Type::User => {
+            Some("a record has no name in a definition; write `=` and an expression".to_owned())
+        }
         _ => None,
     };
     Misfit { message: format!("`{json}` is no {ty}"), hint }

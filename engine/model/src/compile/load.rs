@@ -25,6 +25,14 @@ pub(crate) struct Document<T> {
     pub(crate) cut: BTreeSet<String>,
 }
 
+impl<T> Document<T> {
+    /// Whether something was cut out of the entry here: what it lacks was there, and is reported.
+    pub(crate) fn is_cut_in(&self, at: &At) -> bool {
+        let inside = format!("{}/", at.pointer);
+        self.cut.iter().any(|pointer| pointer.starts_with(&inside))
+    }
+}
+
 /// Documents of one kind by key, in the order of their files.
 pub(crate) type Folder<T> = IndexMap<Key, Document<T>>;
 
@@ -127,14 +135,7 @@ fn load_document(kind: Kind, key: &str, text: &str, at: &At, documents: &mut Doc
     }
 }
 
-fn read(
-    kind: Kind,
-    key: &str,
-    text: &str,
-    at: &At,
-    documents: &mut Documents,
-    problems: &mut Problems,
-) -> Option<()> {
+fn read(kind: Kind, key: &str, text: &str, at: &At, documents: &mut Documents, problems: &mut Problems) -> Option<()> {
     let value = read_tree(text, at, documents, problems)?;
     let mut structured = structure::check(kind, value, at, problems);
     if let Some(Value::Object(root)) = &mut structured.value {

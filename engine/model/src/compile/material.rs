@@ -2,12 +2,12 @@
 
 use indexmap::IndexMap;
 
+use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::{Kind, demo as demo_author, import as import_author};
 use crate::expr::{Expr, Scope, Type};
 use crate::pack::form::{Field, Form};
 use crate::pack::material::{Demo, Import, OnError, Seed, Template};
-use crate::Key;
 
 use super::context::Context;
 use super::form::position;
@@ -69,9 +69,10 @@ fn upsert_key(context: &Context<'_>, form: &Form, keys: &[String], at: &At) -> V
     for (index, key) in keys.iter().enumerate() {
         positions.extend(position(context, &form.key, &form.fields, key, &at.index(index)));
     }
-    let same = |fields: &[usize]| fields.len() == positions.len() && fields.iter().all(|field| positions.contains(field));
-    let is_unique = same(&form.natural_key)
-        || form.uniques.values().any(|unique| unique.filter.is_none() && same(&unique.fields));
+    let same =
+        |fields: &[usize]| fields.len() == positions.len() && fields.iter().all(|field| positions.contains(field));
+    let is_unique =
+        same(&form.natural_key) || form.uniques.values().any(|unique| unique.filter.is_none() && same(&unique.fields));
     if !is_unique && positions.len() == keys.len() {
         let message = format!("{} is no `unique` and no `naturalKey` of `{}`", keys.join(", "), form.key);
         context.error("FW0403", at, message);
@@ -227,7 +228,9 @@ fn seed_row(context: &Context<'_>, form: &Form, row: &serde_json::Map<String, se
 
 fn writable_or_rows<'f>(context: &Context<'_>, form: &'f Form, name: &str, at: &At) -> Option<(usize, &'f Field)> {
     match form.field(name) {
-        Some((position, field)) if matches!(field.ty(), Type::Rows(_)) && !field.is_derived() => Some((position, field)),
+        Some((position, field)) if matches!(field.ty(), Type::Rows(_)) && !field.is_derived() => {
+            Some((position, field))
+        }
         _ => writable(context, form, name, at),
     }
 }
@@ -236,9 +239,8 @@ fn writable_or_rows<'f>(context: &Context<'_>, form: &'f Form, name: &str, at: &
 pub(super) fn cases(context: &Context<'_>) {
     for document in context.documents.cases.values() {
         let given = document.at.key("given");
-        let objects = |pointer: &str| {
-            document.body.pointer(pointer).and_then(serde_json::Value::as_object).into_iter().flatten()
-        };
+        let objects =
+            |pointer: &str| document.body.pointer(pointer).and_then(serde_json::Value::as_object).into_iter().flatten();
         for (name, user) in objects("/given/users") {
             let at = given.key("users").key(name);
             for (key, is_role) in [("roles", true), ("queues", false)] {

@@ -7,6 +7,7 @@ mod access;
 mod analytics;
 mod board;
 mod context;
+mod coverage;
 mod decision;
 mod field;
 mod form;
@@ -23,11 +24,9 @@ mod table;
 mod workflow;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::diagnostic::{Diagnostic, Problems};
-use crate::documents::Kind;
-use crate::expr::problem::code;
 use crate::source::SourceMap;
 use crate::{Key, Pack};
 
@@ -43,11 +42,7 @@ pub fn compile(key: &str, sources: &SourceMap) -> (Option<Pack>, Vec<Diagnostic>
     let shapes = shapes::build(&documents);
     let context = Context::new(&documents, &shapes, problems);
     let contents = pack::compile(&context, Key::from(key), sources.hash());
-    let mut problems = context.into_problems();
-    if documents.broken.iter().any(|(kind, _)| *kind == Kind::Form) {
-        // A form that cannot be read has no fields: every use of them would be called unknown.
-        problems.retain(|found, _| found != code::UNKNOWN_NAME);
-    }
+    let problems = context.into_problems();
     let has_errors = problems.has_errors();
     let diagnostics = problems.finish(sources, &documents.trees);
     let contents = contents.filter(|_| !has_errors);

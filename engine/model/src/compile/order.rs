@@ -1,10 +1,10 @@
 //! In which order derived values are computed: each after those it reads. A cycle is an error.
 
+use crate::Key;
 use crate::diagnostic::At;
 use crate::expr::ir::{FieldRef, Slot};
 use crate::expr::{Ir, TableRef, references};
 use crate::pack::form::{Field, FieldKind};
-use crate::Key;
 
 use super::context::Context;
 
@@ -70,7 +70,12 @@ fn sort(
         visit(position, reads, &derived, &mut state, &mut path, &mut order, &mut |cycle| {
             let words: Vec<&str> = cycle.iter().map(|position| &*fields[*position].key).collect();
             let place = at.key(words[0]);
-            context.error_at_key("FW0404", &place, format!("`{}` depends on itself: {}", words[0], words.join(" → ")), None);
+            context.error_at_key(
+                "FW0404",
+                &place,
+                format!("`{}` depends on itself: {}", words[0], words.join(" → ")),
+                None,
+            );
         });
     }
     order

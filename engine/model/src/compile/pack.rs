@@ -46,7 +46,11 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
         roles: roles(context, document),
         queues: queues(context, &author.queues, &at.key("queues")),
         settings: settings(context, &author.settings, &at.key("settings")),
-        channels: author.channels.iter().map(|(key, channel)| (Key::from(key.as_str()), channel_kind(channel))).collect(),
+        channels: author
+            .channels
+            .iter()
+            .map(|(key, channel)| (Key::from(key.as_str()), channel_kind(channel)))
+            .collect(),
         nav: nav(context, &author.nav, &at.key("nav")),
         home: home(context, &author.home, &at.key("home")),
         forms: forms.into_iter().map(|(key, form)| (key, Arc::new(form))).collect(),
@@ -84,19 +88,12 @@ struct Parts {
 }
 
 fn each<A, C>(folder: &Folder<A>, compile: impl Fn(&Document<A>) -> Option<C>) -> IndexMap<Key, Arc<C>> {
-    folder
-        .iter()
-        .filter_map(|(key, document)| Some((key.clone(), Arc::new(compile(document)?))))
-        .collect()
+    folder.iter().filter_map(|(key, document)| Some((key.clone(), Arc::new(compile(document)?)))).collect()
 }
 
 fn forms(context: &Context<'_>) -> IndexMap<Key, Form> {
-    let mut forms: IndexMap<Key, Form> = context
-        .documents
-        .forms
-        .iter()
-        .map(|(key, document)| (key.clone(), form::compile(context, document)))
-        .collect();
+    let mut forms: IndexMap<Key, Form> =
+        context.documents.forms.iter().map(|(key, document)| (key.clone(), form::compile(context, document))).collect();
     former_forms(context, &forms);
     access::lower_derived(context, &mut forms);
     forms
@@ -135,7 +132,8 @@ fn requires(context: &Context<'_>, requires: &author::Requires, at: &At) {
 fn timezone(context: &Context<'_>, name: &str, at: &At) -> chrono_tz::Tz {
     name.parse().unwrap_or_else(|_| {
         let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-        let hint = crate::structure::did_you_mean(name, known).or_else(|| Some("for example `Asia/Shanghai`".to_owned()));
+        let hint =
+            crate::structure::did_you_mean(name, known).or_else(|| Some("for example `Asia/Shanghai`".to_owned()));
         context.error_hint("FW0408", at, format!("`{name}` is no time zone"), hint);
         chrono_tz::UTC
     })

@@ -24,7 +24,7 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<AuthorReport>) 
             metrics.push(Key::from(key.as_str()));
         }
     }
-    let by = breakdown(context, author, &metrics, &at.key("by"));
+    let by = breakdown(context, document, &metrics, &at.key("by"));
     Report {
         key: document.key.clone(),
         label: context.text(&author.label, &at.key("label")),
@@ -53,9 +53,9 @@ pub(super) fn range(context: &Context<'_>, text: &str, at: &At) -> Option<Range>
     range
 }
 
-fn breakdown(context: &Context<'_>, author: &AuthorReport, metrics: &[Key], at: &At) -> IndexMap<Key, By> {
+fn breakdown(context: &Context<'_>, document: &Document<AuthorReport>, metrics: &[Key], at: &At) -> IndexMap<Key, By> {
     let mut compiled = IndexMap::new();
-    for (key, by) in &author.by {
+    for (key, by) in &document.body.by {
         let at = at.key(key);
         match by {
             AuthorBy { grain: Some(word), dimension: None } => {
@@ -65,6 +65,7 @@ fn breakdown(context: &Context<'_>, author: &AuthorReport, metrics: &[Key], at: 
                 conformed(context, metrics, dimension, &at.key("dimension"));
                 compiled.insert(Key::from(key.as_str()), By::Dimension(dimension.as_str().into()));
             }
+            _ if document.is_cut_in(&at) => {}
             _ => context.error_at_key("FW0117", &at, "exactly one of `grain` and `dimension` is needed", None),
         }
     }

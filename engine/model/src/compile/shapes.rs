@@ -50,9 +50,7 @@ fn add_form(document: &Document<form::Form>, documents: &Documents, shapes: &mut
             slot: Slot::Field(table.fields.len()),
             ty: field_type(form, key, field, documents, &mut HashSet::new()),
             backlink: match &field.options {
-                FieldOptions::Backlink(backlink) => {
-                    backlink.from.split_once('.').map(|(_, link)| Key::from(link))
-                }
+                FieldOptions::Backlink(backlink) => backlink.from.split_once('.').map(|(_, link)| Key::from(link)),
                 _ => None,
             },
             stored: is_stored(field),
@@ -108,13 +106,7 @@ fn is_stored(field: &Field) -> bool {
 }
 
 /// The type of a field in expressions. A lookup has that of the field it looks up; `seen` stops lookups that go round.
-fn field_type(
-    form: &Key,
-    key: &str,
-    field: &Field,
-    documents: &Documents,
-    seen: &mut HashSet<(Key, String)>,
-) -> Type {
+fn field_type(form: &Key, key: &str, field: &Field, documents: &Documents, seen: &mut HashSet<(Key, String)>) -> Type {
     match &field.options {
         FieldOptions::Text(_)
         | FieldOptions::LongText(_)

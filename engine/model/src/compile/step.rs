@@ -2,10 +2,11 @@
 
 use indexmap::IndexMap;
 
+use crate::Key;
 use crate::diagnostic::At;
+use crate::documents::Kind;
 use crate::documents::common::{Given, Keyed};
 use crate::documents::steps::{self as author, Assignments, Step, StepOptions};
-use crate::documents::Kind;
 use crate::expr::duration::parse_iso;
 use crate::expr::{TableRef, Type};
 use crate::pack::workflow::{
@@ -13,7 +14,6 @@ use crate::pack::workflow::{
 };
 use crate::pack::{Setting, form::Form};
 use crate::value::Duration;
-use crate::Key;
 
 use super::workflow::Flow;
 use super::{access, decision, form};
@@ -90,7 +90,9 @@ impl StepCompiler<'_, '_, '_> {
                 Some(Assign::User(setting))
             }
             _ => {
-                context.error("FW0117", at, "exactly one of `queue`, `role` and `user` is needed");
+                if !self.flow.is_cut_in(at) {
+                    context.error_at_key("FW0117", at, "exactly one of `queue`, `role` and `user` is needed", None);
+                }
                 None
             }
         }
@@ -232,7 +234,9 @@ impl StepCompiler<'_, '_, '_> {
                 }
             },
             _ => {
-                context.error_at_key("FW0117", at, "exactly one of `after` and `until` is needed", None);
+                if !self.flow.is_cut_in(at) {
+                    context.error_at_key("FW0117", at, "exactly one of `after` and `until` is needed", None);
+                }
                 None
             }
         }

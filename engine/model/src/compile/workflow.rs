@@ -97,14 +97,21 @@ impl<'a> Flow<'_, 'a> {
         if word == END { Target::End } else { Target::Node(word.into()) }
     }
 
+    /// Whether something was cut out of the entry here.
+    pub(super) fn is_cut_in(&self, at: &At) -> bool {
+        self.document.is_cut_in(at)
+    }
+
     fn starts(&self, starts: &Keyed<author::Start>, at: &At) -> IndexMap<Key, Start> {
         let mut compiled = IndexMap::new();
         for (key, start) in starts {
             let at = at.key(key);
             let next = self.target(&start.next, &at.key("next"));
             if let Some((on, key_scope)) = self.start_on(start, &at) {
-                let start_key =
-                    start.key.as_ref().and_then(|formula| self.context.check(formula, &key_scope, None, &at.key("key")));
+                let start_key = start
+                    .key
+                    .as_ref()
+                    .and_then(|formula| self.context.check(formula, &key_scope, None, &at.key("key")));
                 compiled.insert(Key::from(key.as_str()), Start { on, key: start_key, next });
             }
         }
@@ -140,7 +147,9 @@ impl<'a> Flow<'_, 'a> {
             }
             _ => {
                 let message = "exactly one of `on`, `schedule` and `manual` is needed";
-                self.context.error_at_key("FW0117", at, message, None);
+                if !self.is_cut_in(at) {
+                    self.context.error_at_key("FW0117", at, message, None);
+                }
                 None
             }
         }
@@ -192,12 +201,13 @@ fn names(context: &Context<'_>, author: &author::Workflow) -> WorkflowNames {
     }
     for (key, step) in &author.steps {
         let outputs = match &step.options {
-            StepOptions::Decision(step) => context
-                .documents
-                .decisions
-                .get(step.decision.as_str())
-                .map(|document| decision::output_types(context, &document.body))
-                .unwrap_or_default(),
+            StepOptions::Decision(step) => match context.documents.decisions.get(step.decision.as_str()) {
+                Some(document) => decision::output_types(context, &document.body),
+                None => {
+                    context.mark_unknowable(key);
+                    IndexMap::new()
+                }
+            },
             StepOptions::Script(step) => step
                 .outputs
                 .iter()

@@ -101,7 +101,7 @@ impl JsonSchema for Given {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["string", "number", "boolean", "null"],
-            "x-formwork-expression": {"type": "any", "prefix": "="}
+            "x-formwork-expression": value_expression("any", "workflow")
         })
     }
 }
@@ -176,6 +176,11 @@ pub enum LevelWord {
 /// What `x-formwork-expression` says of a key: the result, where the expression stands, whether it must lower to SQL.
 pub(crate) fn expression(result: &str, scope: &str, lowers: bool) -> Value {
     json!({"type": result, "scope": scope, "sql": lowers})
+}
+
+/// [`expression`] for a key that holds a literal, or `=` and an expression.
+pub(crate) fn value_expression(result: &str, scope: &str) -> Value {
+    json!({"type": result, "scope": scope, "sql": false, "prefix": "="})
 }
 
 /// An open registry: the values of a key `type`, each with an option struct of its own.

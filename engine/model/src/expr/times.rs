@@ -19,8 +19,8 @@ pub fn parse_date(text: &str, format: Option<&str>) -> Option<NaiveDate> {
             .map(|moment| moment.date())
             .or_else(|_| NaiveDate::parse_from_str(text, format))
             .ok(),
-        None if text.len() == 10 => NaiveDate::parse_from_str(text, "%Y-%m-%d").ok(),
-        None => None,
+        // chrono alone would take signs and single digits.
+        None => is_iso_date(text).then(|| text.parse().ok()).flatten(),
     }
 }
 
@@ -44,6 +44,11 @@ pub fn parse_datetime(text: &str, format: Option<&str>) -> Option<Moment> {
 pub(crate) fn is_format(format: &str) -> bool {
     use chrono::format::{Item, StrftimeItems};
     !format.is_empty() && StrftimeItems::new(format).all(|item| !matches!(item, Item::Error))
+}
+
+fn is_iso_date(text: &str) -> bool {
+    let digits = |(index, byte): (usize, u8)| if matches!(index, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    text.len() == 10 && text.bytes().enumerate().all(digits)
 }
 
 fn parse_rfc3339(text: &str) -> Option<Moment> {

@@ -432,6 +432,18 @@ pub enum Level {
     Write,
 }
 
+impl Level {
+    /// The word of the definition language: `none`, `mask`, `read`, `write`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::None => "none",
+            Level::Mask => "mask",
+            Level::Read => "read",
+            Level::Write => "write",
+        }
+    }
+}
+
 /// A saved list.
 #[derive(Debug, Clone)]
 pub struct View {

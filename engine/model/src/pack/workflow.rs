@@ -157,6 +157,22 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The word of the definition language: `user`, `choice` …
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::User(_) => "user",
+            Action::Choice { .. } => "choice",
+            Action::Decision { .. } => "decision",
+            Action::Set { .. } => "set",
+            Action::Notify(_) => "notify",
+            Action::Wait { .. } => "wait",
+            Action::Script { .. } => "script",
+            Action::End { .. } => "end",
+        }
+    }
+}
+
 /// A task for a person.
 #[derive(Debug, Clone)]
 pub struct UserStep {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::common::{Entry, Formula, Given, expression, registry};
+use super::common::{Entry, Formula, Given, expression, registry, value_expression};
 use crate::text::Text as Words;
 
 registry! {
@@ -82,7 +82,7 @@ pub struct FieldCommon {
     /// What happens to the value while the field is hidden.
     pub when_hidden: Option<WhenHidden>,
     /// The value of a new record.
-    #[schemars(extend("x-formwork-expression" = expression("the field's type", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = value_expression("the field's type", "form")))]
     pub default: Option<Given>,
     /// The value follows from others.
     #[schemars(extend("x-formwork-expression" = expression("the field's type", "form", false)))]

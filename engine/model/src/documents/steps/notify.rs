@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::documents::common::{Given, Keyed, expression};
+use crate::documents::common::{Given, Keyed, value_expression};
 
 /// Leaves a message in the outbox; does not wait.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -11,7 +11,7 @@ use crate::documents::common::{Given, Keyed, expression};
 #[schemars(extend("required" = ["to", "channels", "template", "next"]))]
 pub struct Notify {
     /// The address; nothing is sent where it is null.
-    #[schemars(extend("x-formwork-expression" = expression("text", "workflow", false)))]
+    #[schemars(extend("x-formwork-expression" = value_expression("text", "workflow")))]
     pub to: Given,
     /// The first channel that fits is used.
     #[schemars(length(min = 1))]

@@ -29,7 +29,6 @@ pub struct User {
 /// Who may do a task.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct Assign {
     /// Whoever serves this queue.
     pub queue: Option<Given>,

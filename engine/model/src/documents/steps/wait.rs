@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Assignments;
-use crate::documents::common::{Given, Keyed, expression};
+use crate::documents::common::{Given, Keyed, value_expression};
 
 /// Arms its events; the first that fires wins.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -20,10 +20,10 @@ pub struct Wait {
 #[serde(deny_unknown_fields)]
 pub struct Event {
     /// That long after the step was entered: an ISO 8601 duration or `=expression`.
-    #[schemars(extend("x-formwork-expression" = expression("duration", "workflow", false)))]
+    #[schemars(extend("x-formwork-expression" = value_expression("duration", "workflow")))]
     pub after: Option<Given>,
     /// At that instant; a past one fires at once.
-    #[schemars(extend("x-formwork-expression" = expression("datetime", "workflow", false)))]
+    #[schemars(extend("x-formwork-expression" = value_expression("datetime", "workflow")))]
     pub until: Option<Given>,
     /// Assigned when it fires.
     #[serde(default)]

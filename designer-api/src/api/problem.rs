@@ -1,0 +1,141 @@
+//! Refusals and faults as RFC 9457 problem+json.
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tracing::error;
+use uuid::Uuid;
+
+use formwork_core::{Rejection, RejectionKind};
+use formwork_store::{Failure, Fault};
+
+/// What a handler fails with.
+#[derive(Debug)]
+pub struct Problem(pub Failure);
+
+/// What handlers answer with.
+pub type Answer<T = Response> = Result<T, Problem>;
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self(Failure::Fault(fault))
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        Self(Failure::Rejected(Box::new(rejection)))
+    }
+}
+
+impl Problem {
+    /// The request cannot be understood.
+    pub fn malformed(title: impl Into<String>) -> Self {
+        Rejection::new(RejectionKind::Malformed, "FW1000", title).into()
+    }
+
+    /// There is no such thing, or none this viewer may know of.
+    pub fn not_found(kind: &str, key: &str) -> Self {
+        Rejection::new(RejectionKind::NotFound, "FW1001", format!("there is no {kind} `{key}`")).into()
+    }
+
+    /// Somebody must be logged in.
+    pub fn unauthenticated() -> Self {
+        Rejection::new(RejectionKind::Unauthenticated, "FW1010", "log in first").into()
+    }
+
+    /// This viewer may not; `needs` says what would let them.
+    pub fn forbidden(needs: &str) -> Self {
+        Rejection::new(RejectionKind::Forbidden, "forbidden", format!("this needs {needs}")).into()
+    }
+
+    /// The status this is answered with.
+    pub fn status(&self) -> StatusCode {
+        match &self.0 {
+            Failure::Rejected(rejection) => status_of(rejection.kind),
+            Failure::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Failure::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The body and a trace id; a fault is logged under it, once, and never shown.
+    pub fn body(&self) -> (serde_json::Value, String) {
+        let trace_id = Uuid::now_v7().simple().to_string();
+        let status = self.status().as_u16();
+        let body = match &self.0 {
+            Failure::Rejected(rejection) => json!({
+                "type": format!("/problems/{}", rejection.code),
+                "title": rejection.title,
+                "status": status,
+                "code": rejection.code,
+                "trace_id": trace_id,
+                "errors": rejection.errors,
+            }),
+            Failure::Busy(seconds) => json!({
+                "type": "/problems/busy",
+                "title": format!("too much at once, try again in {seconds} s"),
+                "status": status,
+                "code": "busy",
+                "trace_id": trace_id,
+                "errors": [],
+            }),
+            Failure::Fault(fault) => {
+                error!(trace_id, error = ?fault, "a request failed");
+                json!({
+                    "type": "/problems/fault",
+                    "title": "something went wrong on our side; quote the trace id when you report it",
+                    "status": status,
+                    "code": "fault",
+                    "trace_id": trace_id,
+                    "errors": [],
+                })
+            }
+        };
+        (body, trace_id)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (body, _) = self.body();
+        problem(
+            self.status(),
+            body,
+            match self.0 {
+                Failure::Busy(seconds) => Some(seconds),
+                _ => None,
+            },
+        )
+    }
+}
+
+/// A problem document with its media type.
+pub fn problem(status: StatusCode, body: serde_json::Value, retry_after: Option<u32>) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    let json = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(HeaderName::from_static("retry-after"), HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn status_of(kind: RejectionKind) -> StatusCode {
+    match kind {
+        RejectionKind::Malformed => StatusCode::BAD_REQUEST,
+        RejectionKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        RejectionKind::Forbidden => StatusCode::FORBIDDEN,
+        RejectionKind::NotFound => StatusCode::NOT_FOUND,
+        RejectionKind::Conflict => StatusCode::CONFLICT,
+        RejectionKind::Stale => StatusCode::PRECONDITION_FAILED,
+        RejectionKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        RejectionKind::Busy => StatusCode::TOO_MANY_REQUESTS,
+    }
+}

@@ -1,0 +1,170 @@
+//! The inbox: boxes of tasks and the verbs on them; workflows started by hand.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Method, Uri};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use formwork_core::Act;
+use formwork_core::change::Reply;
+use formwork_core::stimulus::Verb;
+use formwork_model::Key;
+use formwork_model::pack::analytics::TaskBox;
+
+use super::problem::{Answer, Problem};
+use super::records::{idempotency, if_match};
+use crate::server::Server;
+use crate::session::Caller;
+
+pub(super) fn routes() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/api/tasks", get(list))
+        .route("/api/tasks/{id}", get(one))
+        .route("/api/tasks/{id}/{verb}", post(act))
+        .route("/api/workflows/{workflow}/start", post(start))
+}
+
+/// Which tasks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    r#box: Option<String>,
+    limit: Option<u32>,
+    after: Option<Uuid>,
+}
+
+/// The box of that name.
+pub(crate) fn task_box(name: &str) -> Result<TaskBox, Problem> {
+    Ok(match name {
+        "mine" => TaskBox::Mine,
+        "claimable" => TaskBox::Claimable,
+        "team" => TaskBox::Team,
+        "done" => TaskBox::Done,
+        _ => return Err(Problem::malformed(format!("`box` is one of mine, claimable, team, done, not `{name}`"))),
+    })
+}
+
+async fn list(State(server): State<Arc<Server>>, caller: Caller, Query(wanted): Query<Wanted>) -> Answer<Json<Value>> {
+    caller.require_user()?;
+    let tasks = task_box(wanted.r#box.as_deref().unwrap_or("mine"))?;
+    let limit = wanted.limit.unwrap_or(50).clamp(1, 200);
+    Ok(Json(server.engine.tasks(caller.user.as_ref(), &caller.language, tasks, limit, wanted.after).await?))
+}
+
+async fn one(State(server): State<Arc<Server>>, caller: Caller, Path(id): Path<Uuid>) -> Answer<Json<Value>> {
+    caller.require_user()?;
+    let (_, task) = server.engine.task(caller.user.as_ref(), &caller.language, id).await?;
+    Ok(Json(task))
+}
+
+/// What is sent with `complete`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Complete {
+    outcome: String,
+    #[serde(default)]
+    fields: Map<String, Value>,
+    #[serde(default)]
+    inputs: Map<String, Value>,
+}
+
+/// What is sent with `transfer`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Transfer {
+    #[serde(default)]
+    user: Option<Uuid>,
+    #[serde(default)]
+    queue: Option<String>,
+}
+
+/// What is sent with `comment`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Comment {
+    text: String,
+}
+
+async fn act(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((id, verb)): Path<(Uuid, String)>,
+    (method, uri, headers): (Method, Uri, HeaderMap),
+    body: Bytes,
+) -> Answer<Json<Value>> {
+    caller.require_user()?;
+    let verb = verb_of(&verb, &headers, &body)?;
+    let key = idempotency(&method, &uri, &headers, &body)?;
+    let pack = server.engine.pack_of_task(caller.user.as_ref(), &caller.language, id).await?;
+    let viewer = caller.viewer(&server.engine, &pack);
+    let committed = server.engine.submit(&pack, viewer, Act::Task { id, verb }, key).await?;
+    let state = match committed.reply {
+        Reply::Task { state, .. } => state,
+        _ => "open",
+    };
+    Ok(Json(json!({"task": {"id": id, "state": state}, "seq": committed.seq})))
+}
+
+fn verb_of(verb: &str, headers: &HeaderMap, body: &[u8]) -> Result<Verb, Problem> {
+    Ok(match verb {
+        "claim" => Verb::Claim,
+        "release" => Verb::Release,
+        "complete" => {
+            let sent: Complete = parse(body)?;
+            if let Some(input) = sent.inputs.keys().next() {
+                return Err(Problem::malformed(format!("this task has no input `{input}`")));
+            }
+            Verb::Complete { outcome: sent.outcome, fields: sent.fields, expected_version: if_match(headers)? }
+        }
+        "transfer" => {
+            let sent: Transfer = parse(body)?;
+            Verb::Transfer { user: sent.user, queue: sent.queue.as_deref().map(Key::from) }
+        }
+        "comment" => Verb::Comment { text: parse::<Comment>(body)?.text },
+        _ => return Err(Problem::not_found("verb", verb)),
+    })
+}
+
+/// Starting a workflow by hand.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Start {
+    #[serde(default)]
+    record: Option<Uuid>,
+}
+
+async fn start(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path(workflow): Path<String>,
+    (method, uri, headers): (Method, Uri, HeaderMap),
+    body: Bytes,
+) -> Answer<Json<Value>> {
+    caller.require_user()?;
+    let deployed = server.engine.deployed();
+    let (pack, workflow) = deployed
+        .find(&workflow, "workflow", |pack, key| pack.workflows().get_key_value(key).map(|(key, _)| key.clone()))?;
+    let sent: Start = parse(&body)?;
+    let request = idempotency(&method, &uri, &headers, &body)?;
+    // One request starts one instance; without a key of the caller's, each request is one of its own.
+    let key = request.as_ref().map_or_else(|| server.engine.new_id().to_string(), |(key, _)| key.clone());
+    let viewer = caller.viewer(&server.engine, &pack);
+    let committed =
+        server.engine.submit(&pack, viewer, Act::Start { workflow, record: sent.record, key }, request).await?;
+    let instance = match committed.reply {
+        Reply::Instance(id) => json!(id),
+        _ => Value::Null,
+    };
+    Ok(Json(json!({"instance": {"id": instance}, "seq": committed.seq})))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("the body does not fit: {error}")))
+}

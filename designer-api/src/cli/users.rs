@@ -1,0 +1,93 @@
+//! `formwork user`: people and their API tokens.
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+
+use formwork_model::Key;
+use formwork_runtime::Clock;
+use formwork_runtime::people::{NewUser, new_password};
+
+use super::Outcome;
+use super::environment::{File, StoreOptions, start_engine};
+
+/// Manage users.
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Add a user (or replace the one with that login) and print the password once
+    Add(Add),
+    /// Make an API token for a user and print it once
+    Token(Token),
+}
+
+/// A new user.
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    login: String,
+    /// Shown to people; the login where absent
+    #[arg(long)]
+    name: Option<String>,
+    /// Roles: those of the pack, or designer, publisher, admin, auditor
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// Queues they serve
+    #[arg(long = "queue", value_name = "QUEUE")]
+    queues: Vec<String>,
+    /// zh-CN or en
+    #[arg(long, default_value = "en", value_parser = ["zh-CN", "en"])]
+    language: String,
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+/// A new token.
+#[derive(Debug, Args)]
+pub(super) struct Token {
+    login: String,
+    /// What it may do beside acting as its user on records and tasks: `packs` (check, plan, deploy)
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = ["packs"])]
+    scopes: Vec<String>,
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+impl UserCommand {
+    pub(super) async fn run(self) -> Outcome {
+        match self {
+            UserCommand::Add(add) => add.run().await,
+            UserCommand::Token(token) => token.run().await,
+        }
+    }
+}
+
+impl Add {
+    async fn run(self) -> Outcome {
+        let engine = start_engine(&self.store, File::read()?, Clock::System).await?;
+        let password = new_password();
+        let keys = |texts: &[String]| texts.iter().map(|text| Key::from(text.as_str())).collect();
+        let user = engine
+            .add_user(NewUser {
+                name: self.name.unwrap_or_else(|| self.login.clone()),
+                login: self.login,
+                password: password.clone(),
+                roles: keys(&self.roles),
+                queues: keys(&self.queues),
+                language: self.language,
+            })
+            .await?;
+        println!("{}: {password}", user.login);
+        engine.store().close().await;
+        Ok(true)
+    }
+}
+
+impl Token {
+    async fn run(self) -> Outcome {
+        let engine = start_engine(&self.store, File::read()?, Clock::System).await?;
+        let Some(user) = engine.store().user_by_login(&self.login).await? else {
+            bail!("there is no user `{}`", self.login)
+        };
+        println!("{}", engine.add_token(user.id, "command line", &self.scopes).await?);
+        engine.store().close().await;
+        Ok(true)
+    }
+}

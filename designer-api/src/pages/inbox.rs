@@ -1,0 +1,322 @@
+//! `/inbox`: boxes of tasks on the left, one task with its form on the right.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use formwork_core::FieldError;
+use formwork_model::Pack;
+use formwork_model::pack::analytics::TaskBox;
+use formwork_model::pack::form::FieldKind;
+
+use super::edit::{people, states};
+use super::errors::Refusal;
+use super::record::fact;
+use super::visit::{Page, Visit, count_text};
+use crate::api::problem::Problem;
+use crate::server::Server;
+use crate::view::cell::{Scribe, plain};
+use crate::view::field::{Field, Pager, Tab};
+use crate::view::filters::{Bar, Filter, Hidden};
+use crate::view::form::Filling;
+use crate::view::history::events;
+use crate::view::posted::Posted;
+use crate::view::query::{address, changed, first};
+use crate::view::seen::Seen;
+use crate::view::task::{Group, Line, Task, groups, line, task};
+
+/// Tasks of a page.
+const LINES: u32 = 50;
+/// Tasks counted for a tab.
+const COUNT_MAX: u32 = 99;
+/// The boxes in the order of the tabs.
+const BOXES: [(&str, TaskBox); 4] =
+    [("mine", TaskBox::Mine), ("claimable", TaskBox::Claimable), ("team", TaskBox::Team), ("done", TaskBox::Done)];
+
+pub(super) fn routes() -> Router<Arc<Server>> {
+    Router::new().route("/inbox", get(inbox))
+}
+
+/// What the inbox shows (templates/pages/inbox/inbox.html).
+#[derive(Debug, Serialize)]
+struct InboxView {
+    tabs: Vec<Tab>,
+    bar: Bar,
+    groups: Vec<Group>,
+    pager: Pager,
+    task: Option<Task>,
+    back: String,
+    filtered: bool,
+}
+
+/// A task that came back: what was typed, and why it was not done.
+#[derive(Default)]
+pub(super) struct Attempt<'a> {
+    pub(super) posted: Option<&'a Posted>,
+    pub(super) errors: &'a [FieldError],
+    pub(super) notice: String,
+    pub(super) status: StatusCode,
+}
+
+async fn inbox(visit: Visit) -> Result<Response, Refusal> {
+    let pairs = visit.pairs();
+    let name = first(&pairs, "box").unwrap_or("mine").to_owned();
+    let open = match first(&pairs, "task") {
+        Some(id) => Some(id.parse::<Uuid>().map_err(|_| Problem::not_found("task", id))?),
+        None => None,
+    };
+    draw(&visit, &name, open, Attempt::default()).await
+}
+
+/// Draws the inbox, with one task open.
+pub(super) async fn draw(
+    visit: &Visit,
+    name: &str,
+    open: Option<Uuid>,
+    attempt: Attempt<'_>,
+) -> Result<Response, Refusal> {
+    let user = visit.user()?;
+    let (name, tasks) =
+        BOXES.into_iter().find(|(key, _)| *key == name).ok_or_else(|| Problem::not_found("box", name))?;
+    let pairs = visit.pairs();
+    let after = first(&pairs, "after").and_then(|after| after.parse().ok());
+    let answer = visit.engine().tasks(Some(user), &visit.caller.language, tasks, LINES, after).await?;
+    let lines = lines(visit, name, open, &answer);
+    let back = address("/inbox", [("box", name)]);
+    let rejected = attempt.status.is_client_error();
+    let status = attempt.status;
+    let bar = queue_bar(visit, name, &answer);
+    let queue = first(&pairs, "f.queue").map(str::to_owned);
+    let kept: Vec<(Json, Line)> =
+        lines.into_iter().filter(|(task, _)| queue.as_ref().is_none_or(|queue| task["queue"] == **queue)).collect();
+    let next = answer["next"]
+        .as_str()
+        .map(|next| changed("/inbox", &pairs, |name| matches!(name, "after" | "task"), &[("after", next)]));
+    let view = InboxView {
+        tabs: tabs(visit, name).await?,
+        groups: groups(&kept, &visit.anywhere(), name == "done"),
+        pager: Pager {
+            first: if after.is_some() { back.clone() } else { String::new() },
+            next: next.unwrap_or_default(),
+            ..Pager::default()
+        },
+        task: match open {
+            Some(id) => Some(opened(visit, id, attempt).await?),
+            None => None,
+        },
+        filtered: !bar.clear.is_empty(),
+        bar,
+        back,
+    };
+    let page = Page { title: visit.say("nav.inbox", &[]), wide: true, rejected, status, ..Page::default() };
+    Ok(visit.draw("pages/inbox/inbox.html", page, "inbox", view).await?)
+}
+
+/// The open tasks of a record, for its page; the form of the first one its holder may complete.
+pub(super) async fn tasks_of_record(visit: &Visit, seen: &Seen, id: Uuid, path: &str) -> Result<Vec<Task>, Refusal> {
+    let answer = visit.engine().record_tasks(&seen.pack, &seen.viewer, &seen.form.key, id).await?;
+    let mut tasks: Vec<Task> = Vec::new();
+    for item in answer["items"].as_array().into_iter().flatten().filter(|item| item["state"] == "open") {
+        let Some(id) = item["id"].as_str().and_then(|id| id.parse().ok()) else { continue };
+        let has_form = tasks.iter().any(|task| !task.outcomes.is_empty());
+        let mut task = opened(visit, id, Attempt::default()).await?;
+        if has_form {
+            task.outcomes.clear();
+        }
+        task.facts.clear();
+        task.activity.clear();
+        path.clone_into(&mut task.back);
+        tasks.push(task);
+    }
+    Ok(tasks)
+}
+
+/// One task with everything to act on it.
+async fn opened(visit: &Visit, id: Uuid, attempt: Attempt<'_>) -> Result<Task, Refusal> {
+    let user = visit.user()?;
+    let (pack, told) = visit.engine().task(Some(user), &visit.caller.language, id).await?;
+    let viewer = visit.viewer(&pack);
+    let local = visit.local(&pack);
+    let scribe = visit.scribe(&pack, &viewer, &local);
+    let Some((form, record)) = record_of(&pack, &told) else {
+        return Ok(task(&told, String::new(), Some(user.id), scribe));
+    };
+    let seen = match told["fields"].as_array() {
+        Some(_) if told["assignee"]["id"] == user.id.to_string() => {
+            Seen::in_task(&pack, &form, &viewer, &plain(&told["workflow"]), &plain(&told["step"]))
+        }
+        _ => Seen::new(&pack, &form, &viewer),
+    };
+    let path = seen.path(visit.engine());
+    let mut drawn = task(&told, format!("{path}/{record}"), Some(user.id), scribe);
+    drawn.key = visit.engine().new_id().to_string();
+    drawn.notice = attempt.notice.clone();
+    drawn.back = attempt.posted.and_then(Posted::back).unwrap_or_default().to_owned();
+    let values = &told["record"]["values"];
+    if values.is_object() {
+        drawn.facts = facts(&seen, scribe, &told);
+        drawn.activity = activity(visit, &seen, record, scribe).await?;
+    }
+    if !drawn.outcomes.is_empty() && values.is_object() {
+        fill(visit, &seen, scribe, &told, record, attempt, &mut drawn).await?;
+        drawn.evaluate = format!("/api{}/evaluate", path.replacen("/records/", "/forms/", 1));
+    }
+    Ok(drawn)
+}
+
+/// The fields to fill in, with what was typed and why it was refused.
+async fn fill(
+    visit: &Visit,
+    seen: &Seen,
+    scribe: Scribe<'_>,
+    told: &Json,
+    record: Uuid,
+    attempt: Attempt<'_>,
+    drawn: &mut Task,
+) -> Result<(), Refusal> {
+    let id = told["id"].as_str().and_then(|id| id.parse().ok());
+    let values = &told["record"]["values"];
+    let typed = attempt.posted.map(|posted| posted.body(&seen.form, "/fields", Some(values), scribe.local));
+    let states: Map<String, Json> = states(visit, seen, Some(record), id, typed.unwrap_or_default()).await?;
+    let people = people(visit, seen).await?;
+    let filling = Filling {
+        scribe,
+        seen,
+        states: &states,
+        posted: attempt.posted,
+        errors: attempt.errors,
+        prefix: "/fields",
+        is_new: false,
+        people: &people,
+    };
+    drawn.errors = filling.corrections();
+    drawn.rows = asked(seen, told).filter_map(|position| filling.field(position)).map(|field| vec![field]).collect();
+    Ok(())
+}
+
+/// Positions of the fields a step asks for: those it names with the level `write`, in the order of the layout.
+fn asked<'s>(seen: &'s Seen, told: &'s Json) -> impl Iterator<Item = usize> + 's {
+    let is_asked = |key: &str| {
+        let mut fields = told["fields"].as_array().into_iter().flatten();
+        fields.any(|field| field["key"] == key && field["level"] == "write" && field["named"] == true)
+    };
+    laid_out(seen).filter(move |position| is_asked(&seen.form.fields[*position].key))
+}
+
+/// What is known of the record and not asked for; child rows stand on its page.
+fn facts(seen: &Seen, scribe: Scribe<'_>, told: &Json) -> Vec<Field> {
+    let asked: Vec<usize> =
+        match told["verbs"].as_array().is_some_and(|verbs| verbs.iter().any(|verb| verb == "complete")) {
+            true => asked(seen, told).collect(),
+            false => Vec::new(),
+        };
+    let facts = laid_out(seen).filter(|position| !asked.contains(position)).filter_map(|position| {
+        let drawn = fact(seen, scribe, &told["record"]["values"], position)?;
+        let is_told =
+            !drawn.shown.text.is_empty() && !matches!(seen.form.fields[position].kind, FieldKind::Table { .. });
+        is_told.then_some(drawn)
+    });
+    facts.collect()
+}
+
+fn laid_out(seen: &Seen) -> impl Iterator<Item = usize> + '_ {
+    seen.form.layout.values().flat_map(|section| section.rows.iter().flatten()).copied()
+}
+
+/// The record's history, as far as the visitor reads the record by themselves.
+async fn activity(
+    visit: &Visit,
+    seen: &Seen,
+    record: Uuid,
+    scribe: Scribe<'_>,
+) -> Result<Vec<crate::view::history::Event>, Refusal> {
+    match visit.engine().history(&seen.pack, &seen.viewer, &seen.form.key, record, None).await {
+        Ok(history) => Ok(events(&history, seen, scribe)),
+        Err(formwork_store::Failure::Rejected(_)) => Ok(Vec::new()),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+fn record_of(pack: &Pack, told: &Json) -> Option<(formwork_model::Key, Uuid)> {
+    let (form, _) = pack.forms().get_key_value(told["record"]["form"].as_str()?)?;
+    Some((form.clone(), told["record"]["id"].as_str()?.parse().ok()?))
+}
+
+fn lines(visit: &Visit, name: &str, open: Option<Uuid>, answer: &Json) -> Vec<(Json, Line)> {
+    let open = open.map(|id| id.to_string());
+    let deployed = visit.engine().deployed();
+    let items = answer["items"].as_array().into_iter().flatten().filter_map(|item| {
+        let pack = deployed.pack(item["pack"].as_str()?)?;
+        let (viewer, local) = (visit.viewer(pack), visit.local(pack));
+        let id = plain(&item["id"]);
+        let active = open.as_ref() == Some(&id);
+        let href = address("/inbox", [("box", name), ("task", id.as_str())]);
+        Some((item.clone(), line(item, href, active, visit.scribe(pack, &viewer, &local))))
+    });
+    items.collect()
+}
+
+async fn tabs(visit: &Visit, active: &str) -> Result<Vec<Tab>, Refusal> {
+    let mut tabs = Vec::new();
+    for (name, tasks) in BOXES {
+        let count = match (tasks, &visit.block) {
+            (TaskBox::Done, _) | (_, Some(_)) => String::new(),
+            _ => count_text(
+                &visit.engine().tasks(Some(visit.user()?), &visit.caller.language, tasks, COUNT_MAX, None).await?,
+            ),
+        };
+        let label = visit.say(&format!("inbox.box.{name}"), &[]);
+        tabs.push(Tab { label, href: address("/inbox", [("box", name)]), active: name == active, count });
+    }
+    Ok(tabs)
+}
+
+/// A chip for the queues on the page, where there are several.
+fn queue_bar(visit: &Visit, name: &str, answer: &Json) -> Bar {
+    let pairs = visit.pairs();
+    let chosen = first(&pairs, "f.queue").unwrap_or_default().to_owned();
+    let mut options: Vec<crate::view::field::Choice> = Vec::new();
+    let deployed = visit.engine().deployed();
+    for item in answer["items"].as_array().into_iter().flatten() {
+        let (Some(queue), Some(pack)) =
+            (item["queue"].as_str(), item["pack"].as_str().and_then(|key| deployed.pack(key)))
+        else {
+            continue;
+        };
+        if !options.iter().any(|option| option.value == queue) {
+            let title = pack.queues().get(queue).map_or(queue, |queue| queue.title.get(&visit.caller.language));
+            let label = title.to_owned();
+            options.push(crate::view::field::Choice { value: queue.to_owned(), label, selected: queue == chosen });
+        }
+    }
+    if options.len() < 2 && chosen.is_empty() {
+        return Bar::default();
+    }
+    let clear = address("/inbox", [("box", name)]);
+    let text = options.iter().find(|option| option.selected).map(|option| option.label.clone()).unwrap_or_default();
+    let active = !chosen.is_empty();
+    let filter = Filter {
+        key: "queue".to_owned(),
+        kind: "range",
+        label: visit.say("task.queue", &[]),
+        name: "f.queue".to_owned(),
+        options,
+        active,
+        text,
+        clear: clear.clone(),
+        ..Filter::default()
+    };
+    Bar {
+        action: "/inbox".to_owned(),
+        hidden: vec![Hidden { name: "box".to_owned(), value: name.to_owned() }],
+        filters: vec![filter],
+        clear: if active { clear } else { String::new() },
+        ..Bar::default()
+    }
+}

@@ -1,0 +1,38 @@
+//! The pages people see. Handlers gather and templates draw: a handler calls the engine, builds one view struct and names
+//! a template. Nothing here decides what a viewer may see; that is the engine's projection.
+
+mod boards;
+mod edit;
+mod errors;
+mod home;
+mod inbox;
+mod list;
+mod public;
+mod record;
+mod reports;
+mod saving;
+mod verbs;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+
+use crate::server::Server;
+
+/// All pages, and the page for addresses where nothing is.
+pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
+    Router::new()
+        .merge(public::routes())
+        .merge(home::routes())
+        .merge(list::routes())
+        .merge(record::routes())
+        .merge(edit::routes())
+        .merge(inbox::routes())
+        .merge(verbs::routes())
+        .merge(boards::routes())
+        .merge(reports::routes())
+        .fallback(errors::nothing_here)
+        .layer(from_fn_with_state(server.clone(), errors::drawn))
+}

@@ -1,0 +1,142 @@
+//! Logging in and out, language and appearance.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde::Serialize;
+
+use super::errors::Refusal;
+use super::visit::{Page, Visit, see_other};
+use crate::api::sessions::{expired_cookie, session_cookie};
+use crate::i18n::LANGUAGES;
+use crate::server::Server;
+use crate::session::{COOKIE, LANGUAGE_COOKIE, cookie};
+use crate::view::posted::Posted;
+use crate::view::query::{first, is_local};
+
+/// The password of every demonstration user.
+const DEMO_PASSWORD: &str = "demo";
+/// The choices of appearance.
+const THEMES: [&str; 3] = ["system", "light", "dark"];
+
+pub(super) fn routes() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/login", get(show).post(log_in))
+        .route("/logout", post(log_out))
+        .route("/language", post(language))
+        .route("/me", post(settings))
+}
+
+/// What the log-in page shows (templates/pages/public/login.html).
+#[derive(Debug, Default, Serialize)]
+struct LoginView {
+    next: String,
+    user: String,
+    error: String,
+    demo: Vec<Demo>,
+}
+
+/// An account of a demonstration.
+#[derive(Debug, Serialize)]
+struct Demo {
+    user: String,
+    label: String,
+}
+
+async fn show(visit: Visit) -> Result<Response, Refusal> {
+    let pairs = visit.pairs();
+    let next = first(&pairs, "next").filter(|next| is_local(next)).unwrap_or_default().to_owned();
+    if visit.caller.user.is_some() {
+        return Ok(see_other(if next.is_empty() { "/" } else { &next }, None));
+    }
+    login_page(&visit, LoginView { next, ..LoginView::default() }).await
+}
+
+async fn log_in(State(server): State<Arc<Server>>, visit: Visit, body: Bytes) -> Result<Response, Refusal> {
+    let posted = Posted::new("/login", &body);
+    let next = posted.own("_next").filter(|next| is_local(next)).unwrap_or_default().to_owned();
+    let demo = posted.own("_demo").filter(|demo| server.demo_users.iter().any(|(login, _)| login == demo));
+    let (login, password) = match demo {
+        Some(login) => (login, DEMO_PASSWORD),
+        None => (posted.typed("/login").unwrap_or_default(), posted.typed("/password").unwrap_or_default()),
+    };
+    match server.engine.log_in(login, password).await? {
+        Some((_, secret)) => {
+            let mut response = see_other(if next.is_empty() { "/" } else { &next }, None);
+            response.headers_mut().append(header::SET_COOKIE, session_cookie(&secret));
+            Ok(response)
+        }
+        None => {
+            let error = visit.say("login.wrong", &[]);
+            login_page(&visit, LoginView { next, user: login.to_owned(), error, ..LoginView::default() }).await
+        }
+    }
+}
+
+async fn login_page(visit: &Visit, view: LoginView) -> Result<Response, Refusal> {
+    let users = visit.server.demo_users.iter();
+    let demo = users.map(|(login, name)| Demo { user: login.clone(), label: role_title(visit, login, name) }).collect();
+    let rejected = !view.error.is_empty();
+    let page = Page {
+        title: visit.say("login.title", &[]),
+        rejected,
+        status: if rejected { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK },
+        ..Page::default()
+    };
+    Ok(visit.draw("pages/public/login.html", page, "login", LoginView { demo, ..view }).await?)
+}
+
+/// A demonstration user is named like the role: its title in the reader's language, where a pack declares it.
+fn role_title(visit: &Visit, login: &str, name: &str) -> String {
+    let deployed = visit.engine().deployed();
+    let role = deployed.packs.iter().find_map(|pack| pack.roles().get(login));
+    role.map_or_else(|| name.to_owned(), |role| role.title.get(&visit.caller.language).to_owned())
+}
+
+async fn log_out(State(server): State<Arc<Server>>, headers: HeaderMap) -> Result<Response, Refusal> {
+    if let Some(secret) = cookie(&headers, COOKIE) {
+        server.engine.log_out(secret).await?;
+    }
+    let mut response = see_other("/login", None);
+    response.headers_mut().append(header::SET_COOKIE, expired_cookie());
+    Ok(response)
+}
+
+/// The language of somebody who is not logged in, kept in a cookie.
+async fn language(visit: Visit, body: Bytes) -> Result<Response, Refusal> {
+    let posted = Posted::new("/language", &body);
+    let mut response = see_other(posted.back().unwrap_or("/login"), None);
+    if let Some(chosen) = posted.typed("/language").and_then(known_language) {
+        if let Some(user) = &visit.caller.user {
+            let user = formwork_store::User { language: chosen.to_owned(), ..user.clone() };
+            visit.engine().store().put_user(&user).await?;
+        }
+        let cookie = format!("{LANGUAGE_COOKIE}={chosen}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000");
+        let cookie = HeaderValue::from_str(&cookie).expect("languages are ASCII");
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Language and appearance of somebody who is logged in.
+async fn settings(visit: Visit, body: Bytes) -> Result<Response, Refusal> {
+    let posted = Posted::new("/me", &body);
+    let mut user = visit.user()?.clone();
+    if let Some(chosen) = posted.typed("/language").and_then(known_language) {
+        user.language = chosen.to_owned();
+    }
+    if let Some(chosen) = posted.typed("/theme").filter(|theme| THEMES.contains(theme)) {
+        user.theme = chosen.to_owned();
+    }
+    visit.engine().store().put_user(&user).await?;
+    Ok(see_other(posted.back().unwrap_or("/"), None))
+}
+
+fn known_language(language: &str) -> Option<&'static str> {
+    LANGUAGES.into_iter().find(|known| *known == language)
+}

@@ -1,0 +1,313 @@
+//! `/records/{form}/{id}`: one record, its tasks and what happened to it; comments, deletion, workflows by hand.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use formwork_core::Act;
+use formwork_model::pack::form::{FieldKind, Level};
+use formwork_model::pack::workflow::StartOn;
+use formwork_runtime::questions::ListRequest;
+
+use super::errors::Refusal;
+use super::inbox::tasks_of_record;
+use super::list::{Sorting, columns_of, seen, table};
+use super::visit::{Page, Visit, see_other};
+use crate::api::problem::Problem;
+use crate::server::Server;
+use crate::view::cell::{Scribe, plain, title};
+use crate::view::field::{Field, Link, TableView};
+use crate::view::format::{Due, parse_instant};
+use crate::view::history::{Event, events};
+use crate::view::posted::Posted;
+use crate::view::query::address;
+use crate::view::related;
+use crate::view::seen::Seen;
+use crate::view::task::Task;
+
+/// Rows of a card of records that link here.
+const RELATED_ROWS: u32 = 5;
+/// The choice whose value stands beside the title.
+const STATE: &str = "state";
+
+pub(super) fn routes() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/records/{form}/{id}", get(show))
+        .route("/records/{form}/{id}/delete", post(delete))
+        .route("/records/{form}/{id}/comments", post(comment))
+        .route("/records/{form}/{id}/start/{workflow}", post(start))
+}
+
+/// What the page of a record shows (templates/pages/records/record.html).
+#[derive(Debug, Serialize)]
+struct RecordView {
+    id: Uuid,
+    form: String,
+    state: Option<Pill>,
+    due: Option<Due>,
+    edit: Option<Link>,
+    acts: Vec<ActView>,
+    version: String,
+    key: String,
+    position: Option<()>,
+    sections: Vec<SectionView>,
+    related: Vec<Field>,
+    tasks: Vec<Task>,
+    clocks: Vec<()>,
+    facts: Vec<Fact>,
+    activity: Vec<Event>,
+    comment: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Pill {
+    text: String,
+    tone: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct ActView {
+    label: String,
+    help: String,
+    action: String,
+    danger: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct SectionView {
+    key: String,
+    label: String,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug, Serialize)]
+struct Fact {
+    label: String,
+    text: String,
+}
+
+async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Response, Refusal> {
+    let seen = seen(&visit, &form)?;
+    let record = visit.engine().record(&seen.pack, &seen.viewer, &seen.form.key, id).await?;
+    let local = visit.local(&seen.pack);
+    let scribe = visit.scribe(&seen.pack, &seen.viewer, &local);
+    let path = visit.uri.path().to_owned();
+    let history = visit.engine().history(&seen.pack, &seen.viewer, &seen.form.key, id, None).await?;
+    let may = |act: &str| record["_may"][act].as_bool().unwrap_or(false);
+    let tasks = tasks_of_record(&visit, &seen, id, &path).await?;
+    let label = seen.form.label.get(&local.language).to_owned();
+    let edit = may("update").then(|| Link { label: visit.say("record.edit", &[]), href: format!("{path}/edit") });
+    let view = RecordView {
+        id,
+        state: state(&seen, scribe, &record),
+        due: None,
+        edit,
+        acts: acts(&visit, &seen, &path, may("delete")),
+        version: plain(&record["version"]),
+        key: visit.engine().new_id().to_string(),
+        position: None,
+        sections: sections(&seen, scribe, &record),
+        related: related_cards(&visit, &seen, scribe, &record).await?,
+        tasks,
+        clocks: Vec::new(),
+        facts: facts(&visit, &record),
+        activity: events(&history, &seen, scribe),
+        comment: format!("{path}/comments"),
+        form: label.clone(),
+    };
+    let list = Link { label, href: seen.path(visit.engine()) };
+    let page = Page { title: title_of(&record), breadcrumb: vec![list], wide: true, ..Page::default() };
+    Ok(visit.draw("pages/records/record.html", page, "record", view).await?)
+}
+
+/// The title of a record, or its number where the viewer may not read what the title is made of.
+pub(super) fn title_of(record: &Json) -> String {
+    record["title"].as_str().filter(|title| !title.is_empty()).map_or_else(|| plain(&record["id"]), str::to_owned)
+}
+
+fn state(seen: &Seen, scribe: Scribe<'_>, record: &Json) -> Option<Pill> {
+    let (position, field) = seen.form.field(STATE)?;
+    let readable = matches!(field.kind, FieldKind::Choice { .. }) && seen.level(position) >= Level::Read;
+    let text = readable.then(|| scribe.cell(seen, field, &record[STATE], Level::Read).text)?;
+    (!text.is_empty()).then_some(Pill { text, tone: "info" })
+}
+
+fn acts(visit: &Visit, seen: &Seen, path: &str, may_delete: bool) -> Vec<ActView> {
+    let language = &visit.caller.language;
+    let by_hand = seen.pack.workflows().values().filter(|workflow| workflow.form.as_ref() == Some(&seen.form.key));
+    let by_hand = by_hand.filter(|workflow| {
+        workflow.starts.values().any(|start| {
+            matches!(&start.on, StartOn::Manual { roles } if roles.iter().any(|role| seen.viewer.has_role(role)))
+        })
+    });
+    let mut acts: Vec<ActView> = by_hand
+        .map(|workflow| ActView {
+            label: visit.say("record.start", &[("workflow", workflow.label.get(language))]),
+            help: String::new(),
+            action: format!("{path}/start/{}", workflow.key),
+            danger: false,
+        })
+        .collect();
+    if may_delete {
+        let label = visit.say("record.delete", &[]);
+        acts.push(ActView { label, help: String::new(), action: format!("{path}/delete"), danger: true });
+    }
+    acts
+}
+
+/// The layout's sections with what there is to read; a hidden field that holds nothing is not mentioned.
+fn sections(seen: &Seen, scribe: Scribe<'_>, record: &Json) -> Vec<SectionView> {
+    let sections = seen.form.layout.iter().map(|(key, section)| {
+        let fields = section.rows.iter().flatten().filter_map(|position| fact(seen, scribe, record, *position));
+        SectionView {
+            key: key.to_string(),
+            label: section.label.get(&scribe.local.language).to_owned(),
+            fields: fields.collect(),
+        }
+    });
+    sections.filter(|section| !section.fields.is_empty()).collect()
+}
+
+/// A field to read; none for tables and backlinks, which have cards of their own.
+pub(super) fn fact(seen: &Seen, scribe: Scribe<'_>, record: &Json, position: usize) -> Option<Field> {
+    let field = &seen.form.fields[position];
+    let value = record.get(&*field.key)?;
+    let is_empty = value.is_null() || value.as_str() == Some("");
+    let is_table = matches!(field.kind, FieldKind::Table { .. } | FieldKind::Backlink { .. });
+    if is_table || (is_empty && field.visible_if.is_some()) {
+        return None;
+    }
+    Some(Field {
+        kind: field.kind.name(),
+        id: format!("f/{}", field.key),
+        pointer: format!("/{}", field.key),
+        label: field.label.get(&scribe.local.language).to_owned(),
+        shown: scribe.cell(seen, field, value, seen.level(position)),
+        readonly: true,
+        visible: true,
+        ..Field::default()
+    })
+}
+
+/// Child tables that hold rows, and the records that link here, in the order of the layout.
+async fn related_cards(visit: &Visit, seen: &Seen, scribe: Scribe<'_>, record: &Json) -> Result<Vec<Field>, Refusal> {
+    let mut cards = Vec::new();
+    for position in seen.form.layout.values().flat_map(|section| section.rows.iter().flatten()) {
+        let field = &seen.form.fields[*position];
+        let Some(value) = record.get(&*field.key).filter(|value| value.is_array()) else { continue };
+        let count = value.as_array().map_or(0, Vec::len);
+        let table = match &field.kind {
+            FieldKind::Table { .. } if count > 0 => related::rows(seen, scribe, *position, value),
+            FieldKind::Backlink { .. } => linked(visit, seen, scribe, record, field, value).await?,
+            _ => continue,
+        };
+        cards.push(Field {
+            kind: field.kind.name(),
+            id: format!("f/{}", field.key),
+            label: field.label.get(&scribe.local.language).to_owned(),
+            shown: crate::view::cell::Cell::text(count.to_string()),
+            table: Some(TableView::Read(table)),
+            ..Field::default()
+        });
+    }
+    Ok(cards)
+}
+
+/// Records that link here: the newest ones in the columns of their first view, and the way to all of them.
+async fn linked(
+    visit: &Visit,
+    seen: &Seen,
+    scribe: Scribe<'_>,
+    record: &Json,
+    field: &formwork_model::pack::form::Field,
+    value: &Json,
+) -> Result<crate::view::field::Table, Refusal> {
+    let Some((form, link)) = related::target(field) else { return Ok(related::titles(seen, scribe, value)) };
+    let other = Seen::new(&seen.pack, form, &seen.viewer);
+    let named = related::naming_field(seen, record).filter(|_| other.can_read());
+    let (Some((key, name)), Some((_, view))) = (named, other.view(None)) else {
+        return Ok(related::titles(&other, scribe, value));
+    };
+    let filter = format!("{link}.{key} == '{}'", name.replace('\\', "\\\\").replace('\'', "\\'"));
+    let mut columns = columns_of(&other, Some(view));
+    columns.retain(|(column, _)| *column != **link);
+    let request = ListRequest {
+        filter: Some(filter.clone()),
+        fields: Some(columns.iter().map(|(key, _)| key.clone()).collect()),
+        limit: RELATED_ROWS,
+        ..ListRequest::default()
+    };
+    let answer = visit.engine().list(&other.pack, &other.viewer, form, request).await?;
+    let unordered = Sorting { path: "", pairs: &Vec::new(), view: None };
+    let mut table = table(&other, scribe, &columns, &answer, &unordered);
+    if !answer["next"].is_null() {
+        let all = other.form.views.iter().find(|(_, view)| view.filter.is_none()).map_or("", |(key, _)| &**key);
+        let path = other.path(visit.engine());
+        let href = match all {
+            "" => address(&path, [("filter", filter.as_str())]),
+            view => address(&path, [("view", view), ("filter", filter.as_str())]),
+        };
+        let label = visit.say("table.more", &[("n", &plain(&answer["total"]["value"]))]);
+        table.more = Some(Link { label, href });
+    }
+    Ok(table)
+}
+
+fn facts(visit: &Visit, record: &Json) -> Vec<Fact> {
+    let local = visit.anywhere();
+    let when = |at: &str, by: &str| {
+        let at = record[at].as_str().and_then(parse_instant).map(|at| local.instant(at)).unwrap_or_default();
+        let by = title(&record[by]);
+        if by.is_empty() { at } else { format!("{at} · {by}") }
+    };
+    let fact = |key: &str, text: String| Fact { label: local.say(key, &[]), text };
+    vec![
+        fact("system.created_at", when("created_at", "created_by")),
+        fact("system.updated_at", when("updated_at", "updated_by")),
+        fact("system.version", plain(&record["version"])),
+    ]
+}
+
+async fn delete(visit: Visit, Path((form, id)): Path<(String, Uuid)>, body: Bytes) -> Result<Response, Refusal> {
+    let seen = seen(&visit, &form)?;
+    let posted = Posted::new(visit.uri.path(), &body);
+    let act = Act::Delete { form: seen.form.key.clone(), id, expected_version: posted.version() };
+    visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await?;
+    Ok(see_other(&seen.path(visit.engine()), Some("deleted")))
+}
+
+async fn comment(visit: Visit, Path((form, id)): Path<(String, Uuid)>, body: Bytes) -> Result<Response, Refusal> {
+    let seen = seen(&visit, &form)?;
+    let posted = Posted::new(visit.uri.path(), &body);
+    let text = posted.typed("/text").unwrap_or_default().trim().replace("\r\n", "\n");
+    let path = format!("{}/{id}", seen.path(visit.engine()));
+    let back = posted.back().map_or_else(|| format!("{path}#activity"), str::to_owned);
+    if text.is_empty() {
+        return Ok(see_other(&back, None));
+    }
+    let act = Act::Comment { form: seen.form.key.clone(), id, text };
+    visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await?;
+    Ok(see_other(&back, Some("commented")))
+}
+
+async fn start(
+    visit: Visit,
+    Path((form, id, workflow)): Path<(String, Uuid, String)>,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let seen = seen(&visit, &form)?;
+    let workflow = seen.pack.workflows().get_key_value(workflow.as_str()).map(|(key, _)| key.clone());
+    let workflow = workflow.ok_or_else(|| Problem::not_found("workflow", "of that name"))?;
+    let posted = Posted::new(visit.uri.path(), &body);
+    let key = posted.own("_key").map_or_else(|| visit.engine().new_id().to_string(), str::to_owned);
+    let act = Act::Start { workflow, record: Some(id), key };
+    visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await?;
+    Ok(see_other(&format!("{}/{id}", seen.path(visit.engine())), Some("started")))
+}

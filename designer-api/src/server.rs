@@ -1,0 +1,65 @@
+//! The router and its layers: one server for the API and the pages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, header};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use formwork_runtime::Engine;
+
+use crate::api::imports::ImportJobs;
+use crate::view::templates::Templates;
+use crate::{api, assets, pages};
+
+/// What every handler sees.
+pub struct Server {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The pages' templates.
+    pub templates: Templates,
+    /// Running and finished imports of this process.
+    pub imports: ImportJobs,
+    /// Users to be offered on the log-in page of a demonstration: (login, name).
+    pub demo_users: Vec<(String, String)>,
+    /// Whether time moves only when somebody moves it.
+    pub virtual_clock: bool,
+}
+
+/// Most bytes of a request body, imports excepted.
+const BODY_BYTES_MAX: usize = 4 << 20;
+/// A request that takes longer is given up.
+const REQUEST_MAX: Duration = Duration::from_secs(60);
+
+/// The content security policy of every answer (ui.md §1.1): nothing inline, nothing foreign.
+const POLICY: &str = "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; \
+                      frame-ancestors 'self'";
+
+/// All routes.
+pub fn router(server: Arc<Server>) -> Router {
+    let fixed = |name: &'static str, value: &'static str| {
+        SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    Router::new()
+        .merge(api::routes())
+        .merge(pages::routes(&server))
+        .merge(assets::routes())
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .merge(api::imports::routes())
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::GATEWAY_TIMEOUT, REQUEST_MAX))
+        .layer(CatchPanicLayer::new())
+        .layer(fixed("content-security-policy", POLICY))
+        .layer(fixed("x-content-type-options", "nosniff"))
+        .layer(fixed("referrer-policy", "same-origin"))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("private, no-cache"),
+        ))
+        .layer(CompressionLayer::new())
+        .with_state(server)
+}

@@ -1,0 +1,178 @@
+//! What happened to a record, in words.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use formwork_model::pack::form::Field;
+
+use super::cell::{Scribe, plain};
+use super::format::{Time, parse_instant};
+use super::seen::Seen;
+
+/// Longest value shown of a change.
+const VALUE_MAX: usize = 120;
+
+/// Something that happened (templates/parts/work.html).
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Event {
+    id: i64,
+    kind: &'static str,
+    who: Who,
+    at: Time,
+    text: String,
+    body: String,
+    internal: bool,
+    changes: Vec<Change>,
+}
+
+/// Who did it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Who {
+    pub(crate) name: String,
+    pub(crate) initials: String,
+}
+
+/// A field that changed.
+#[derive(Debug, Clone, Serialize)]
+struct Change {
+    label: String,
+    from: String,
+    to: String,
+}
+
+impl Who {
+    /// Somebody of that name.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), initials: initials(name) }
+    }
+}
+
+/// The events of a history that people care about, newest first.
+pub(crate) fn events(history: &Json, seen: &Seen, scribe: Scribe<'_>) -> Vec<Event> {
+    let items = history["items"].as_array().into_iter().flatten();
+    items.filter_map(|item| event(item, seen, scribe)).collect()
+}
+
+fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
+    let local = scribe.local;
+    let name = item["kind"].as_str()?;
+    let kind = match name {
+        "comment" => "comment",
+        "record.created" | "record.updated" => "change",
+        "task.claimed" | "task.released" | "task.transferred" | "task.completed" => "task",
+        "instance.started" | "instance.completed" | "message.stored" | "incident.opened" => "system",
+        _ => return None,
+    };
+    let actor = match (item["actor"]["name"].as_str(), item["actor_kind"].as_str()) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some("public")) => local.say("activity.public", &[]),
+        (None, _) => local.say("activity.system", &[]),
+    };
+    let changes = if name == "record.updated" { changes(&item["data"]["diff"], seen, scribe) } else { Vec::new() };
+    if name == "record.updated" && changes.is_empty() {
+        return None;
+    }
+    Some(Event {
+        id: item["seq"].as_i64().unwrap_or_default(),
+        kind: if item["actor"].is_null() && kind == "change" { "system" } else { kind },
+        who: Who::named(&actor),
+        at: local.time(parse_instant(item["at"].as_str()?)?),
+        text: words(name, item, scribe),
+        body: if kind == "comment" { plain(&item["data"]["text"]) } else { String::new() },
+        internal: false,
+        changes,
+    })
+}
+
+/// The act in words, with the step or the way out where the event names one.
+fn words(name: &str, item: &Json, scribe: Scribe<'_>) -> String {
+    let local = scribe.local;
+    let step = item["step"].as_str().map(|step| label_of_step(step, scribe)).unwrap_or_default();
+    let outcome = item["data"]["outcome_label"].as_str().map(str::to_owned);
+    let outcome =
+        outcome.or_else(|| Some(label_of_outcome(item["step"].as_str()?, item["data"]["outcome"].as_str()?, scribe)));
+    local.say(&format!("event.{name}"), &[("step", &step), ("outcome", &outcome.unwrap_or_default())])
+}
+
+fn label_of_step(step: &str, scribe: Scribe<'_>) -> String {
+    let mut nodes = scribe.pack.workflows().values().filter_map(|workflow| workflow.graph.nodes.get(step));
+    nodes.next().map_or_else(|| step.to_owned(), |node| node.label.get(&scribe.local.language).to_owned())
+}
+
+fn label_of_outcome(step: &str, outcome: &str, scribe: Scribe<'_>) -> String {
+    use formwork_model::pack::workflow::Action;
+    let found = scribe.pack.workflows().values().find_map(|workflow| {
+        let Action::User(user) = &workflow.graph.nodes.get(step)?.action else { return None };
+        Some(user.outcomes.get(outcome)?.label.get(&scribe.local.language).to_owned())
+    });
+    found.unwrap_or_else(|| outcome.to_owned())
+}
+
+fn changes(diff: &Json, seen: &Seen, scribe: Scribe<'_>) -> Vec<Change> {
+    diff.as_array().into_iter().flatten().filter_map(|operation| change(operation, seen, scribe)).collect()
+}
+
+fn change(operation: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Change> {
+    let language = &scribe.local.language;
+    let mut parts = operation["path"].as_str()?.split('/').skip(1);
+    let (position, field) = seen.form.field(parts.next()?)?;
+    let level = seen.level(position);
+    let label = field.label.get(language);
+    let child = parts.nth(1).and_then(|key| row_field(field, key));
+    match (child, field.kind.rows()) {
+        (Some((place, child)), _) => {
+            let shown = |value: &Json| short(&scribe.row_cell(child, value, seen.row_level(position, place)).text);
+            let label = format!("{label} · {}", child.label.get(language));
+            Some(Change { label, from: shown(&operation["old"]), to: shown(&operation["value"]) })
+        }
+        (None, []) => {
+            let shown = |value: &Json| short(&scribe.cell(seen, field, value, level).text);
+            Some(Change { label: label.to_owned(), from: shown(&operation["old"]), to: shown(&operation["value"]) })
+        }
+        // A whole row came or went: its values in the order of the columns.
+        (None, rows) => {
+            let shown = |row: &Json| {
+                let cells = rows.iter().enumerate().filter_map(|(place, child)| {
+                    let value = row.get(&*child.key)?;
+                    let text = scribe.row_cell(child, value, seen.row_level(position, place)).text;
+                    (!text.is_empty()).then_some(text)
+                });
+                short(&cells.collect::<Vec<_>>().join(" "))
+            };
+            Some(Change { label: label.to_owned(), from: shown(&operation["old"]), to: shown(&operation["value"]) })
+        }
+    }
+}
+
+fn row_field<'f>(field: &'f Field, key: &str) -> Option<(usize, &'f Field)> {
+    field.kind.rows().iter().enumerate().find(|(_, child)| *child.key == *key)
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(VALUE_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// One letter of a Chinese name, two of others.
+pub(crate) fn initials(name: &str) -> String {
+    let first = |word: &str| word.chars().next();
+    match first(name) {
+        Some(letter) if !letter.is_ascii() => letter.to_string(),
+        _ => name.split_whitespace().filter_map(first).take(2).collect::<String>().to_uppercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn initials_fit_an_avatar() {
+        assert_eq!(initials("王芳"), "王");
+        assert_eq!(initials("Ada King Lovelace"), "AK");
+        assert_eq!(initials("admin"), "A");
+        assert_eq!(initials(""), "");
+    }
+}

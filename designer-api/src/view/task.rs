@@ -1,0 +1,249 @@
+//! Tasks as the inbox and the record page draw them (templates/parts/work.html).
+
+use chrono::{Datelike, Days};
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::cell::{Cell, Scribe, plain, title};
+use super::field::{Choice, Correction, Field};
+use super::format::{Due, Local, Time, parse_instant};
+use super::history::Event;
+
+/// A line of a box.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Line {
+    id: String,
+    href: String,
+    title: String,
+    record: String,
+    from: String,
+    queue: String,
+    priority: Option<Cell>,
+    at: Time,
+    due: Option<Due>,
+    active: bool,
+}
+
+/// Lines under one heading.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Group {
+    label: String,
+    tone: &'static str,
+    count: usize,
+    lines: Vec<Line>,
+}
+
+/// A task to read and to act on.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Task {
+    pub(crate) id: String,
+    pub(crate) version: String,
+    pub(crate) key: String,
+    pub(crate) title: String,
+    pub(crate) record: RecordLink,
+    pub(crate) why: String,
+    pub(crate) who: String,
+    pub(crate) due: Option<Due>,
+    pub(crate) tone: &'static str,
+    pub(crate) notice: String,
+    pub(crate) instructions: Vec<String>,
+    pub(crate) facts: Vec<Field>,
+    pub(crate) action: String,
+    pub(crate) evaluate: String,
+    pub(crate) errors: Vec<Correction>,
+    pub(crate) rows: Vec<Vec<Field>>,
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) claim: String,
+    pub(crate) verbs: Vec<Verb>,
+    pub(crate) comment: String,
+    pub(crate) activity: Vec<Event>,
+    pub(crate) back: String,
+}
+
+/// What a task is about.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct RecordLink {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) href: String,
+    pub(crate) form: String,
+}
+
+/// A way out.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Outcome {
+    key: String,
+    label: String,
+    hint: String,
+    primary: bool,
+    danger: bool,
+}
+
+/// Something else to do with it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Verb {
+    key: &'static str,
+    label: String,
+    help: String,
+    action: String,
+    rows: Vec<Vec<Field>>,
+    submit: String,
+}
+
+/// A task's line; `href` is where it opens.
+pub(crate) fn line(task: &Json, href: String, active: bool, scribe: Scribe<'_>) -> Line {
+    let local = scribe.local;
+    Line {
+        id: plain(&task["id"]),
+        href,
+        title: plain(&task["label"]),
+        record: title(&task["record"]),
+        from: String::new(),
+        queue: task["queue"].as_str().map(|queue| scribe.queue(queue)).unwrap_or_default(),
+        priority: None,
+        at: local.time(instant(task, "closed_at").or_else(|| instant(task, "created_at")).unwrap_or(local.now)),
+        due: due(task, local),
+        active,
+    }
+}
+
+/// Lines by how soon they are due: overdue, today, later. Closed tasks stand in one group.
+pub(crate) fn groups(tasks: &[(Json, Line)], local: &Local, closed: bool) -> Vec<Group> {
+    let today = local.now.with_timezone(&local.zone).date_naive();
+    let tomorrow = today.checked_add_days(Days::new(1)).unwrap_or(today);
+    let rank = |task: &Json| match instant(task, "due_at") {
+        _ if closed => 3,
+        Some(due) if due < local.now => 0,
+        Some(due) if due.with_timezone(&local.zone).date_naive().num_days_from_ce() < tomorrow.num_days_from_ce() => 1,
+        _ => 2,
+    };
+    let headings = [("inbox.overdue", "bad"), ("inbox.today", ""), ("inbox.later", ""), ("inbox.closed", "")];
+    let groups = headings.into_iter().enumerate().map(|(wanted, (label, tone))| {
+        let lines: Vec<Line> =
+            tasks.iter().filter(|(task, _)| rank(task) == wanted).map(|(_, line)| line.clone()).collect();
+        Group { label: local.say(label, &[]), tone, count: lines.len(), lines }
+    });
+    groups.filter(|group| group.count > 0).collect()
+}
+
+/// What every drawing of a task has; its form, facts and history come with the page.
+pub(crate) fn task(task: &Json, record_href: String, me: Option<Uuid>, scribe: Scribe<'_>) -> Task {
+    let local = scribe.local;
+    let id = plain(&task["id"]);
+    let action = |verb: &str| format!("/tasks/{id}/{verb}");
+    let offers = |verb: &str| task["verbs"].as_array().is_some_and(|verbs| verbs.iter().any(|one| one == verb));
+    let is_mine = me.is_some_and(|me| task["assignee"]["id"] == me.to_string());
+    Task {
+        title: plain(&task["label"]),
+        version: task["record"]["values"]["version"].as_i64().map(|version| version.to_string()).unwrap_or_default(),
+        record: RecordLink {
+            id: plain(&task["record"]["id"]),
+            title: task["record"]["title"].as_str().map_or_else(|| local.say("task.record", &[]), str::to_owned),
+            href: record_href,
+            form: plain(&task["record"]["form"]),
+        },
+        why: why(task, is_mine, scribe),
+        who: if is_mine { String::new() } else { title(&task["assignee"]) },
+        due: due(task, local),
+        instructions: paragraphs(task["instructions"].as_str().unwrap_or_default()),
+        outcomes: if offers("complete") { outcomes(task) } else { Vec::new() },
+        claim: if offers("claim") { action("claim") } else { String::new() },
+        comment: if offers("comment") { action("comment") } else { String::new() },
+        verbs: [offers("release").then(|| release(&id, local)), offers("transfer").then(|| transfer(&id, scribe))]
+            .into_iter()
+            .flatten()
+            .collect(),
+        action: action("complete"),
+        id,
+        ..Task::default()
+    }
+}
+
+/// Text as paragraphs.
+pub(crate) fn paragraphs(text: &str) -> Vec<String> {
+    text.split("\n").map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+fn instant(task: &Json, key: &str) -> Option<chrono::DateTime<chrono::Utc>> {
+    parse_instant(task[key].as_str()?)
+}
+
+fn due(task: &Json, local: &Local) -> Option<Due> {
+    let is_open = task["state"] == "open";
+    instant(task, "due_at").filter(|_| is_open).map(|due| local.due(due))
+}
+
+fn why(task: &Json, is_mine: bool, scribe: Scribe<'_>) -> String {
+    let local = scribe.local;
+    if task["state"] != "open" {
+        let outcome = task["outcome"].as_str().unwrap_or_default();
+        let mut outcomes = task["outcomes"].as_array().into_iter().flatten();
+        let label =
+            outcomes.find(|one| one["key"] == outcome).map_or_else(|| outcome.to_owned(), |one| plain(&one["label"]));
+        return local.say("task.why.closed", &[("outcome", &label)]);
+    }
+    let role = |role: &str| {
+        let found = scribe.pack.roles().get(role);
+        found.map_or_else(|| role.to_owned(), |role| role.title.get(&local.language).to_owned())
+    };
+    match (task["queue"].as_str(), task["role"].as_str()) {
+        (Some(queue), _) => local.say("task.why.queue", &[("queue", &scribe.queue(queue))]),
+        (None, Some(wanted)) => local.say("task.why.role", &[("role", &role(wanted))]),
+        (None, None) if is_mine => local.say("task.why.mine", &[]),
+        (None, None) => String::new(),
+    }
+}
+
+fn outcomes(task: &Json) -> Vec<Outcome> {
+    let outcomes = task["outcomes"].as_array().into_iter().flatten().enumerate();
+    outcomes
+        .map(|(index, outcome)| Outcome {
+            key: plain(&outcome["key"]),
+            label: plain(&outcome["label"]),
+            hint: plain(&outcome["confirm"]),
+            primary: index == 0,
+            // What asks before is what one does not do by mistake.
+            danger: index > 0 && outcome["confirm"].is_string(),
+        })
+        .collect()
+}
+
+fn release(id: &str, local: &Local) -> Verb {
+    Verb {
+        key: "release",
+        label: local.say("task.release", &[]),
+        help: local.say("task.release.help", &[]),
+        action: format!("/tasks/{id}/release"),
+        rows: Vec::new(),
+        submit: String::new(),
+    }
+}
+
+/// To another queue, for good.
+fn transfer(id: &str, scribe: Scribe<'_>) -> Verb {
+    let local = scribe.local;
+    let queues = scribe.pack.queues().iter().map(|(key, queue)| Choice {
+        value: key.to_string(),
+        label: queue.title.get(&local.language).to_owned(),
+        selected: false,
+    });
+    let queue = Field {
+        kind: "choice",
+        id: format!("transfer-{id}-queue"),
+        pointer: "/queue".to_owned(),
+        label: local.say("task.transfer.queue", &[]),
+        required: true,
+        visible: true,
+        options: queues.collect(),
+        ..Field::default()
+    };
+    Verb {
+        key: "transfer",
+        label: local.say("task.transfer", &[]),
+        help: local.say("task.transfer.help", &[]),
+        action: format!("/tasks/{id}/transfer"),
+        rows: vec![vec![queue]],
+        submit: local.say("task.transfer", &[]),
+    }
+}

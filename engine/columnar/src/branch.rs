@@ -1,0 +1,463 @@
+//! Runs one branch: policy, filter, bucket, keys, aggregates. What the engine cannot evaluate is evaluated by the core on
+//! the rows that are left, and the trace says so.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use formwork_model::expr::ir::BinaryOp;
+use formwork_model::expr::{Ir, Type};
+use formwork_model::pack::analytics::AggregateFold;
+use formwork_model::{Key, Pack, Value};
+use formwork_report::buckets::Buckets;
+use formwork_report::interpret;
+use formwork_report::number::power_of_ten;
+use formwork_report::partial::{BranchPartials, DimensionKey, GroupKey, Partial};
+use formwork_report::plan::{AggregateSpec, Branch, BranchKey};
+use formwork_report::reads::Reads;
+use formwork_report::rows::{Rows, Source};
+use formwork_report::virtuals::virtuals;
+use formwork_report::{Budget, Fault, Plan, Refusal, scale};
+use polars::prelude::{
+    DataFrame, DataType, Expr, Int128Chunked, IntoLazy, IntoSeries, NULL, NewChunkedArray, Series, UInt32Chunked, col,
+    len, lit, when,
+};
+use rust_decimal::Decimal;
+
+use crate::column::{Held, date_of_days, days_of_date, id_of_units, micros};
+use crate::engine;
+use crate::executor::BranchTrace;
+use crate::frame::Frame;
+use crate::layout::name;
+use crate::lower::{Lowered, Shape, data_type, lower, typed_lit};
+use crate::working::Working;
+
+const TIME: &str = "time";
+const BUCKET: &str = "bucket";
+/// A sum of fewer bits than this cannot leave 128.
+const SUM_BITS_MAX: u32 = 126;
+
+/// Everything a branch needs to run.
+pub(crate) struct Run<'a> {
+    pub(crate) pack: &'a Pack,
+    pub(crate) branch: &'a Branch,
+    pub(crate) frames: &'a HashMap<Key, Frame>,
+    pub(crate) as_of: DateTime<Utc>,
+    pub(crate) budget: &'a Budget,
+    pub(crate) trace: BranchTrace,
+}
+
+/// How a key column is decoded.
+enum KeyColumn {
+    /// As its shape says.
+    Plain(Shape),
+    /// A class between edges.
+    Class,
+    /// A code into this dictionary.
+    Code(Vec<DimensionKey>),
+}
+
+/// How an aggregate is read from the grouped columns.
+struct AggregateColumns {
+    sum: Option<String>,
+    count: String,
+}
+
+impl Run<'_> {
+    /// The partials of the branch.
+    pub(crate) fn run(&mut self, rows: &Rows) -> Result<BranchPartials, Fault> {
+        let mut working = Working::new(self.frames, self.branch.form(), &self.own_columns(), rows)?;
+        self.trace.rows_scanned = working.height();
+        self.restrict(&mut working, rows)?;
+        self.trace.rows_kept = working.height();
+        let shape = self.time(&mut working, rows)?;
+        let buckets = self.branch.buckets(self.pack, self.as_of, || self.extent(&working, shape))?;
+        let bucketed = bucket_column(working.series(TIME)?, shape, &buckets)?;
+        working.add(bucketed)?;
+        working.filter(col(BUCKET).is_not_null())?;
+        let mut keys = Vec::new();
+        for (index, key) in self.branch.keys().iter().enumerate() {
+            keys.push(self.key(&mut working, rows, key, &key_name(index))?);
+        }
+        let specs = self.branch.aggregates();
+        let mut bits_max = 0;
+        let mut aggregates = Vec::new();
+        let mut prepared = Vec::new();
+        for (index, spec) in specs.iter().enumerate().filter(|(_, spec)| !spec.hidden) {
+            let bits = self.aggregate(&mut working, rows, spec, index, &mut prepared, &mut aggregates)?;
+            bits_max = bits_max.max(bits);
+        }
+        if bits_max + (usize::BITS - working.height().leading_zeros()) > SUM_BITS_MAX {
+            self.trace.row_by_row.push("sums that may leave 128 bits".to_owned());
+            return self.row_by_row(rows);
+        }
+        working.compute(prepared)?;
+        let grouped = group(working.columns(), keys.len(), aggregates)?;
+        if grouped.height() > self.budget.groups_max {
+            return Err(Refusal::TooManyGroups(self.budget.groups_max).into());
+        }
+        let groups = self.decode(&grouped, &keys)?;
+        Ok(BranchPartials { buckets, groups })
+    }
+
+    /// The columns of the form itself that any expression reads.
+    fn own_columns(&self) -> Vec<String> {
+        let mut reads = Reads::default();
+        self.branch.all_expressions().for_each(|ir| reads.add(self.pack, ir));
+        let own =
+            reads.fields.iter().filter(|field| field.table.form == *self.branch.form() && field.table.table.is_none());
+        let layout = crate::layout::Layout::new(self.pack.form(self.branch.form()));
+        let mut names: Vec<String> =
+            own.filter(|field| layout.column(field.slot).is_some()).map(|field| name(field.slot)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Keeps the rows that policy and filter keep: first what the engine can evaluate, the rest on what is left.
+    fn restrict(&mut self, working: &mut Working, rows: &Rows) -> Result<(), Fault> {
+        let mut conditions = Vec::new();
+        for ir in [Some(self.branch.policy()), self.branch.filter()].into_iter().flatten() {
+            conjuncts(rows.bound(ir)?, &mut conditions);
+        }
+        let mut lowered: Option<Expr> = None;
+        let mut left = Vec::new();
+        for condition in conditions {
+            match &condition {
+                Ir::Literal(value) if value.is_true() => {}
+                Ir::Literal(_) => return working.filter(lit(false)),
+                _ => match lower(&condition, rows, working, self.pack)? {
+                    Some(Lowered { expr, shape: Shape::Boolean }) => {
+                        lowered = Some(lowered.map_or(expr.clone(), |before| before.and(expr)));
+                    }
+                    _ => left.push(condition),
+                },
+            }
+        }
+        if let Some(predicate) = lowered {
+            working.filter(predicate)?;
+        }
+        for condition in left {
+            self.trace.row_by_row.push(format!("condition {}", shown(&condition)));
+            let values = working.values(&condition)?;
+            working.keep(values.iter().map(Value::is_true))?;
+        }
+        Ok(())
+    }
+
+    /// Adds the time column, without the rows that have none.
+    fn time(&mut self, working: &mut Working, rows: &Rows) -> Result<Shape, Fault> {
+        let bound = rows.bound(self.branch.time())?;
+        let shape = if self.branch.time_is_date() { Shape::Date } else { Shape::Instant };
+        match lower(&bound, rows, working, self.pack)? {
+            Some(lowered) if lowered.shape == shape => working.compute(vec![lowered.expr.alias(TIME)])?,
+            _ => {
+                self.trace.row_by_row.push("time".to_owned());
+                let held = if self.branch.time_is_date() { Held::Date } else { Held::Instant };
+                let values = working.values(self.branch.time())?;
+                working.add(held.column(TIME, values.iter())?)?;
+            }
+        }
+        working.filter(col(TIME).is_not_null())?;
+        Ok(shape)
+    }
+
+    /// The first and last time at hand.
+    fn extent(&self, working: &Working, shape: Shape) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>, Fault> {
+        let times = working.series(TIME)?.cast(&DataType::Int64).map_err(engine)?;
+        let times = times.i64().map_err(engine)?;
+        let instant = |units: i64| match shape {
+            Shape::Date => {
+                let date = i32::try_from(units).ok().and_then(date_of_days).map(Value::Date);
+                date.and_then(|date| interpret::instant_of(self.pack, &date))
+            }
+            _ => DateTime::from_timestamp_micros(units),
+        };
+        let first = times.iter().flatten().min().and_then(instant);
+        Ok(first.zip(times.iter().flatten().max().and_then(instant)))
+    }
+
+    /// Adds a dimension's column.
+    fn key(&mut self, working: &mut Working, rows: &Rows, key: &BranchKey, name: &str) -> Result<KeyColumn, Fault> {
+        let bound = rows.bound(&key.ir)?;
+        if let Some(Lowered { expr, shape }) = lower(&bound, rows, working, self.pack)?
+            && shape != Shape::Null
+        {
+            working.compute(vec![expr.cast(data_type(shape)).alias(name)])?;
+            if let Shape::Number { places, .. } = shape
+                && !key.edges.is_empty()
+            {
+                let classes = class_column(working.series(name)?, places, &key.edges, name)?;
+                working.add(classes)?;
+                return Ok(KeyColumn::Class);
+            }
+            return Ok(KeyColumn::Plain(shape));
+        }
+        self.trace.row_by_row.push(format!("dimension `{}`", key.dimension));
+        let mut codes = HashMap::new();
+        let mut dictionary = Vec::new();
+        let mut column = Vec::with_capacity(working.height());
+        for value in working.values(&key.ir)? {
+            let key = key.key_of(&value)?;
+            let code = *codes.entry(key.clone()).or_insert_with(|| {
+                dictionary.push(key);
+                u32::try_from(dictionary.len() - 1).unwrap_or(u32::MAX)
+            });
+            column.push(Some(code));
+        }
+        working.add(UInt32Chunked::from_iter_options(name.into(), column.into_iter()).into_series())?;
+        Ok(KeyColumn::Code(dictionary))
+    }
+
+    /// Prepares the columns of an aggregate and says how to fold them; the bits of the largest number summed.
+    fn aggregate(
+        &mut self,
+        working: &mut Working,
+        rows: &Rows,
+        spec: &AggregateSpec,
+        index: usize,
+        prepared: &mut Vec<Expr>,
+        folds: &mut Vec<Expr>,
+    ) -> Result<u32, Fault> {
+        let names = aggregate_columns(index, spec);
+        let mask = self.mask(working, rows, spec, index)?;
+        let (AggregateFold::Sum | AggregateFold::Avg, Some(compute)) = (spec.fold, &spec.compute) else {
+            folds.push(match mask {
+                None => len().alias(names.count.as_str()),
+                Some(mask) => {
+                    let marked = format!("mark{index}");
+                    prepared.push(mask.alias(marked.as_str()));
+                    col(marked.as_str()).sum().alias(names.count.as_str())
+                }
+            });
+            return Ok(0);
+        };
+        let (units, bits) = self.units(working, rows, compute, spec.scale, index)?;
+        let masked = match mask {
+            None => units,
+            Some(mask) => when(mask).then(units).otherwise(lit(NULL).cast(DataType::Int128)),
+        };
+        let value = format!("value{index}");
+        prepared.push(masked.cast(DataType::Int128).alias(value.as_str()));
+        folds.push(col(value.as_str()).sum().alias(format!("sum{index}").as_str()));
+        folds.push(col(value.as_str()).count().alias(names.count.as_str()));
+        Ok(bits)
+    }
+
+    /// The condition of an aggregate, never null; none where it has none.
+    fn mask(
+        &mut self,
+        working: &mut Working,
+        rows: &Rows,
+        spec: &AggregateSpec,
+        index: usize,
+    ) -> Result<Option<Expr>, Fault> {
+        let Some(filter) = &spec.filter else { return Ok(None) };
+        let bound = rows.bound(filter)?;
+        if let Some(Lowered { expr, shape: Shape::Boolean }) = lower(&bound, rows, working, self.pack)? {
+            return Ok(Some(expr.fill_null(lit(false))));
+        }
+        self.trace.row_by_row.push(format!("condition {}", shown(&bound)));
+        let values: Vec<Value> = working.values(filter)?.iter().map(|value| Value::Boolean(value.is_true())).collect();
+        let name = format!("filter{index}");
+        working.add(Held::Boolean.column(&name, values.iter())?)?;
+        Ok(Some(col(name.as_str())))
+    }
+
+    /// What is summed, as integers of `10^-places`, and the bits of the largest.
+    fn units(
+        &mut self,
+        working: &mut Working,
+        rows: &Rows,
+        compute: &Ir,
+        places: u8,
+        index: usize,
+    ) -> Result<(Expr, u32), Fault> {
+        let bound = rows.bound(compute)?;
+        if let Some(lowered) = lower(&bound, rows, working, self.pack)?
+            && let Some((expr, bits)) = at_places(lowered, places)
+        {
+            return Ok((expr, bits));
+        }
+        self.trace.row_by_row.push(format!("sum of {}", shown(&bound)));
+        let values = working.values(compute)?;
+        let units = values.iter().map(|value| scale::units(value, places)).collect::<Result<Vec<_>, _>>()?;
+        let largest = units.iter().flatten().map(|units| units.unsigned_abs()).max().unwrap_or(0);
+        let name = format!("computed{index}");
+        working.add(Int128Chunked::from_iter_options(name.as_str().into(), units.into_iter()).into_series())?;
+        Ok((col(name.as_str()), u128::BITS - largest.leading_zeros()))
+    }
+
+    /// The groups of the grouped columns.
+    fn decode(&self, grouped: &DataFrame, keys: &[KeyColumn]) -> Result<BTreeMap<GroupKey, Vec<Partial>>, Fault> {
+        let series =
+            |name: &str| Ok::<_, Fault>(grouped.column(name).map_err(engine)?.as_materialized_series().clone());
+        let buckets = series(BUCKET)?;
+        let buckets = buckets.u32().map_err(engine)?;
+        let key_columns = (0..keys.len()).map(|index| series(&key_name(index))).collect::<Result<Vec<_>, _>>()?;
+        let mut groups: BTreeMap<GroupKey, Vec<Partial>> = BTreeMap::new();
+        let mut order = Vec::with_capacity(grouped.height());
+        for row in 0..grouped.height() {
+            let bucket = buckets.get(row).ok_or_else(|| Fault::Engine("a group without a bucket".to_owned()))? as usize;
+            let columns = keys.iter().zip(&key_columns).zip(self.branch.keys());
+            let keys = columns.map(|((key, column), of)| key.decode(column, row, &of.ty)).collect::<Result<_, _>>()?;
+            order.push(GroupKey { bucket, keys });
+        }
+        let count = self.branch.aggregates().len();
+        for key in &order {
+            groups.insert(key.clone(), vec![Partial::default(); count]);
+        }
+        for (index, spec) in self.branch.aggregates().iter().enumerate().filter(|(_, spec)| !spec.hidden) {
+            let names = aggregate_columns(index, spec);
+            let counts = series(&names.count)?.cast(&DataType::UInt64).map_err(engine)?;
+            let counts = counts.u64().map_err(engine)?;
+            let sums = names.sum.as_deref().map(series).transpose()?;
+            for (row, key) in order.iter().enumerate() {
+                let Some(partial) = groups.get_mut(key).and_then(|partials| partials.get_mut(index)) else { continue };
+                partial.n = counts.get(row).unwrap_or(0);
+                if let Some(sums) = &sums {
+                    partial.sum = sums.i128().map_err(engine)?.get(row).unwrap_or(0);
+                }
+            }
+        }
+        Ok(groups)
+    }
+
+    /// The whole branch by the reference interpreter: for sums near the limit, which it checks one by one.
+    fn row_by_row(&self, rows: &Rows) -> Result<BranchPartials, Fault> {
+        let frame = self.frames.get(self.branch.form()).ok_or_else(|| Fault::NotLoaded(self.branch.form().clone()))?;
+        let records = frame.records()?;
+        interpret::aggregate(self.pack, self.branch, rows, records.into_iter(), self.as_of, self.budget)
+    }
+}
+
+impl KeyColumn {
+    fn decode(&self, column: &Series, row: usize, ty: &Type) -> Result<DimensionKey, Fault> {
+        let shape = match self {
+            KeyColumn::Code(dictionary) => {
+                let code = column.u32().map_err(engine)?.get(row).unwrap_or(u32::MAX) as usize;
+                return dictionary.get(code).cloned().ok_or_else(|| Fault::Engine("an unknown code".to_owned()));
+            }
+            KeyColumn::Class => {
+                let class = column.u32().map_err(engine)?.get(row);
+                return Ok(class.map_or(DimensionKey::Null, |class| DimensionKey::Class(class as usize)));
+            }
+            KeyColumn::Plain(shape) => *shape,
+        };
+        let found = match shape {
+            Shape::Null => None,
+            Shape::Boolean => column.bool().map_err(engine)?.get(row).map(DimensionKey::Boolean),
+            Shape::Text => column.str().map_err(engine)?.get(row).map(|text| DimensionKey::Text(text.to_owned())),
+            Shape::Date => column.i32().map_err(engine)?.get(row).and_then(date_of_days).map(DimensionKey::Date),
+            Shape::Instant => {
+                let at = column.i64().map_err(engine)?.get(row);
+                at.and_then(DateTime::from_timestamp_micros).map(DimensionKey::DateTime)
+            }
+            Shape::Id => column.i128().map_err(engine)?.get(row).map(|units| DimensionKey::Id(id_of_units(units))),
+            Shape::Number { places, .. } => {
+                let units = column.i128().map_err(engine)?.get(row);
+                units.map(|units| number_key(units, places, ty)).transpose()?
+            }
+        };
+        Ok(found.unwrap_or(DimensionKey::Null))
+    }
+}
+
+/// A run's branch, through the plan: its rows are evaluated for the plan's viewer.
+pub(crate) fn rows<'a>(
+    plan: &'a Plan<formwork_report::plan::Policed>,
+    branch: &'a Branch,
+    as_of: DateTime<Utc>,
+    source: &'a dyn Source,
+) -> Rows<'a> {
+    // Fields that are computed by computed fields are read too, however deep.
+    let inner = virtuals(plan.pack(), branch.all_expressions());
+    let expressions = branch.all_expressions().chain(inner.iter().map(|defined| &defined.ir));
+    Rows::new(plan.pack(), plan.viewer(), as_of, source, expressions)
+}
+
+fn group(columns: &DataFrame, key_count: usize, folds: Vec<Expr>) -> Result<DataFrame, Fault> {
+    let keys: Vec<Expr> =
+        std::iter::once(col(BUCKET)).chain((0..key_count).map(|index| col(key_name(index).as_str()))).collect();
+    columns.clone().lazy().group_by(keys).agg(folds).collect().map_err(engine)
+}
+
+/// Splits `a and b and c`: a row is kept if each part is true.
+fn conjuncts(ir: Ir, found: &mut Vec<Ir>) {
+    match ir {
+        Ir::Binary(BinaryOp::And, left, right) => {
+            conjuncts(*left, found);
+            conjuncts(*right, found);
+        }
+        other => found.push(other),
+    }
+}
+
+/// The bucket of each time: edges are searched, dates are not truncated.
+fn bucket_column(times: &Series, shape: Shape, buckets: &Buckets) -> Result<Series, Fault> {
+    let find = |edges: &[i64], at: i64| {
+        let after = edges.partition_point(|edge| *edge <= at);
+        (after > 0 && after < edges.len()).then(|| u32::try_from(after - 1).unwrap_or(u32::MAX))
+    };
+    let edges: Vec<i64> = match shape {
+        Shape::Date => buckets.date_edges().iter().map(|edge| i64::from(days_of_date(*edge))).collect(),
+        _ => buckets.edges().iter().map(|edge| micros(*edge)).collect(),
+    };
+    let times = times.cast(&DataType::Int64).map_err(engine)?;
+    let found = times.i64().map_err(engine)?.iter().map(|at| at.and_then(|at| find(&edges, at)));
+    Ok(UInt32Chunked::from_iter_options(BUCKET.into(), found).into_series())
+}
+
+/// The class of each number: how many edges are not above it.
+fn class_column(numbers: &Series, places: u8, edges: &[Decimal], name: &str) -> Result<Series, Fault> {
+    let most = edges.iter().map(|edge| u8::try_from(edge.scale()).unwrap_or(u8::MAX)).max().unwrap_or(0).max(places);
+    let units = |edge: &Decimal| Ok(scale::units(&Value::Decimal(*edge), most)?.unwrap_or_default());
+    let edges = edges.iter().map(units).collect::<Result<Vec<i128>, Fault>>()?;
+    let power = power_of_ten(u32::from(most - places))?;
+    let class = |number: i128| {
+        let number = number.checked_mul(power).ok_or(Fault::Overflow)?;
+        Ok(u32::try_from(edges.partition_point(|edge| *edge <= number)).unwrap_or(u32::MAX))
+    };
+    let numbers = numbers.i128().map_err(engine)?.iter();
+    let classes = numbers.map(|number| number.map(class).transpose()).collect::<Result<Vec<_>, Fault>>()?;
+    Ok(UInt32Chunked::from_iter_options(name.into(), classes.into_iter()).into_series())
+}
+
+/// A lowered number with exactly these places; none if that would round.
+fn at_places(lowered: Lowered, places: u8) -> Option<(Expr, u32)> {
+    let Shape::Number { places: from, bits, .. } = lowered.shape else { return None };
+    let more = u32::from(places.checked_sub(from)?);
+    let bits = bits + (more * 10).div_ceil(3);
+    let power = power_of_ten(more).ok()?;
+    (bits <= SUM_BITS_MAX).then(|| (lowered.expr * typed_lit(power), bits))
+}
+
+fn number_key(units: i128, places: u8, ty: &Type) -> Result<DimensionKey, Fault> {
+    match ty {
+        Type::Integer => i64::try_from(units).map(DimensionKey::Integer).map_err(|_| Fault::Overflow),
+        _ => Ok(DimensionKey::Decimal(scale::decimal(units, places).ok_or(Fault::Overflow)?.normalize())),
+    }
+}
+
+fn aggregate_columns(index: usize, spec: &AggregateSpec) -> AggregateColumns {
+    let sums = spec.fold != AggregateFold::Count && spec.compute.is_some();
+    AggregateColumns { sum: sums.then(|| format!("sum{index}")), count: format!("count{index}") }
+}
+
+fn key_name(index: usize) -> String {
+    format!("key{index}")
+}
+
+/// An expression in a few words, for the trace.
+fn shown(ir: &Ir) -> String {
+    let mut fields = Vec::new();
+    ir.walk(&mut |node| match node {
+        Ir::Field(path) => fields.push(path.field.key.to_string()),
+        Ir::Fold(_, rows, _) => {
+            let (formwork_model::expr::ir::Rows::Table { field, .. }
+            | formwork_model::expr::ir::Rows::Backlink { link: field, .. }) = rows;
+            fields.push(field.key.to_string());
+        }
+        _ => {}
+    });
+    format!("over {}", fields.join(", "))
+}

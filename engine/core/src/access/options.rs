@@ -1,0 +1,84 @@
+//! The records a link may lead to: those the viewer reads and the field's `where` allows.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use formwork_model::expr::ir::{Root, Slot};
+use formwork_model::expr::{Ir, Type};
+use formwork_model::pack::form::{Field, FieldKind, SortKey};
+use formwork_model::value::Row;
+
+use super::project::Presenter;
+use super::query::{and, bound_for};
+use crate::Stop;
+use crate::eval::RowView;
+use crate::facts::Need;
+use crate::read::Query;
+use crate::record::Record;
+use crate::scene::{Context, Scene};
+
+/// Most records offered; beyond that one searches.
+const OPTIONS_MAX: u32 = 50;
+
+/// `[{"value": id, "label": title}]`; none where the viewer reads no record of that form.
+pub(crate) fn link_options(
+    context: Context<'_>,
+    field: &Field,
+    record: &Record,
+    row: Option<&Row>,
+    presenter: &mut Presenter<'_>,
+) -> Result<Option<Json>, Stop> {
+    let FieldKind::Link { ty: Type::Link(to), filter, .. } = &field.kind else { return Ok(None) };
+    let projection = presenter.projection(to);
+    if !projection.can_read() {
+        return Ok(None);
+    }
+    let mut predicate = projection.row_predicate();
+    if let Some(filter) = filter {
+        let mut rows: Vec<RowView<'_>> = row.map(RowView::from).into_iter().collect();
+        rows.push(RowView::from(record));
+        predicate = and(predicate, bound(&filter.ir, &Scene::new(context, rows))?);
+    }
+    let query = Query {
+        form: to.clone(),
+        viewer: context.viewer.clone(),
+        predicate: bound_for(context.pack, context.viewer, context.at, &predicate)?,
+        sort: vec![SortKey { key: "created_at".into(), slot: Slot::CreatedAt, descending: false }],
+        limit: OPTIONS_MAX,
+        after: None,
+        count: false,
+    };
+    let known = context.facts.pages.iter().find(|(asked, _)| **asked == query).map(|(_, page)| page);
+    let Some(page) = known else { return Err(Stop::Need(vec![Need::Page(Arc::new(query))])) };
+    let mut options = Vec::new();
+    for candidate in &page.records {
+        let title = presenter.title_of_stored(&projection, candidate)?;
+        options.push(json!({"value": candidate.id, "label": title.unwrap_or_else(|| candidate.id.to_string())}));
+    }
+    Ok(Some(Json::Array(options)))
+}
+
+/// The condition over the candidate alone: what it reads of the record around it becomes constants. Frame 0 is the
+/// candidate; the frames of `around` come after it.
+fn bound(ir: &Ir, around: &Scene<'_>) -> Result<Ir, Stop> {
+    let one = |ir: &Ir| bound(ir, around).map(Box::new);
+    let all = |list: &[Ir]| list.iter().map(|ir| bound(ir, around)).collect::<Result<Vec<Ir>, Stop>>();
+    Ok(match ir {
+        Ir::Field(path) => match path.root {
+            Root::Frame(frame) if frame > 0 => {
+                let mut outside = path.clone();
+                outside.root = Root::Frame(frame - 1);
+                Ir::Literal(around.value_ir(&Ir::Field(outside))?)
+            }
+            _ => ir.clone(),
+        },
+        Ir::Literal(_) | Ir::Name(_) | Ir::Fold(..) => ir.clone(),
+        Ir::Unary(op, a) => Ir::Unary(*op, one(a)?),
+        Ir::Binary(op, a, b) => Ir::Binary(*op, one(a)?, one(b)?),
+        Ir::In(a, list) => Ir::In(one(a)?, all(list)?),
+        Ir::InList(a, list) => Ir::InList(one(a)?, one(list)?),
+        Ir::List(list) => Ir::List(all(list)?),
+        Ir::Call(function, arguments) => Ir::Call(*function, all(arguments)?),
+    })
+}

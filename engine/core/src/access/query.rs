@@ -1,0 +1,254 @@
+//! From a caller's list request to a [`Query`] bound to the viewer.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use formwork_model::expr::ir::{BinaryOp, FieldPath, FieldRef, Function, Root, Slot};
+use formwork_model::expr::{Ir, Scope, TableRef, Type, check, references};
+use formwork_model::pack::form::{Form, Level, SortKey, View};
+use formwork_model::{Key, Pack, Value};
+
+use super::{Projection, shapes};
+use crate::Stop;
+use crate::eval::{Environment, Nothing, bind};
+use crate::messages::message;
+use crate::read::{Cursor, Query};
+use crate::record::Record;
+use crate::rejection::{FieldError, Rejection, RejectionKind};
+use crate::viewer::{Viewer, ViewerKind};
+
+/// Most rows of a page.
+pub const LIMIT_MAX: u32 = 200;
+/// Rows of a page where nothing is said.
+const LIMIT_DEFAULT: u32 = 50;
+/// Longest filter a caller may write, in bytes.
+const FILTER_MAX: usize = 4_000;
+/// Most keys to sort by.
+const SORT_MAX: usize = 4;
+
+/// What a caller wants to see of a form's records.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub struct ListRequest {
+    /// A view of the form: its filter, sort and columns.
+    pub view: Option<String>,
+    /// A condition in the expression language, over the form's fields.
+    pub filter: Option<String>,
+    /// Fields to sort by, `-` in front for descending; the view's where absent, else newest first.
+    pub sort: Option<Vec<String>>,
+    /// Fields wanted; the view's columns, else all, where absent.
+    pub fields: Option<Vec<String>>,
+    /// Most rows, 1–200; 50 where 0.
+    pub limit: u32,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// Text that some readable text field must contain.
+    pub q: Option<String>,
+}
+
+/// The query of a request. It refuses unknown fields and those the viewer may not read in full: what is masked or hidden
+/// cannot be filtered or sorted by.
+pub fn query(
+    pack: &Arc<Pack>,
+    form: &Key,
+    viewer: &Viewer,
+    request: &ListRequest,
+    at: DateTime<Utc>,
+) -> Result<Query, Box<Rejection>> {
+    let asker = Asker { pack, viewer, projection: Projection::new(pack, form, viewer, None) };
+    let form = asker.projection.form().clone();
+    if !asker.projection.can_read() {
+        return Err(Box::new(not_for(viewer)));
+    }
+    let view = request.view.as_deref().map(|view| asker.view(&form, view)).transpose()?;
+    let mut predicate = asker.projection.row_predicate();
+    if let Some(filter) = view.and_then(|view| view.filter.as_ref()) {
+        predicate = and(predicate, filter.ir.clone());
+    }
+    if let Some(filter) = request.filter.as_deref().filter(|filter| !filter.trim().is_empty()) {
+        predicate = and(predicate, asker.filter(&form, filter)?);
+    }
+    if let Some(text) = request.q.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        predicate = and(predicate, asker.search(&form, text));
+    }
+    let sort = asker.sort(&form, view, request.sort.as_deref())?;
+    let after = request.after.as_deref().map(|after| asker.cursor(after, &sort)).transpose()?;
+    let limit = if request.limit == 0 { LIMIT_DEFAULT } else { request.limit.min(LIMIT_MAX) };
+    let count = after.is_none();
+    let predicate = bound_for(pack, viewer, at, &predicate)
+        .map_err(|_| asker.refusal("filter", "/filter", "the filter is out of range".to_owned(), None))?;
+    Ok(Query { form: form.key.clone(), viewer: viewer.clone(), predicate, sort, limit, after, count })
+}
+
+/// The predicate with everything that reads no row replaced by its value: `user.id`, `now`, `settings.x`.
+pub(super) fn bound_for(pack: &Pack, viewer: &Viewer, at: DateTime<Utc>, predicate: &Ir) -> Result<Ir, Stop> {
+    Ok(bind(predicate, &Environment::new(at, *pack.timezone(), viewer, pack, &Nothing))?)
+}
+
+/// The cursor behind this record, as text for the caller.
+pub(crate) fn cursor_after(record: &Record, sort: &[SortKey]) -> String {
+    let values: Vec<Value> = sort.iter().map(|key| record.get(key.slot)).collect();
+    let text = serde_json::to_vec(&Written { v: values, i: record.id }).unwrap_or_default();
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+/// A cursor as text.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    v: Vec<Value>,
+    i: Uuid,
+}
+
+pub(crate) fn not_for(viewer: &Viewer) -> Rejection {
+    let (kind, code) = match viewer.kind {
+        ViewerKind::Public => (RejectionKind::Unauthenticated, "unauthenticated"),
+        _ => (RejectionKind::Forbidden, "forbidden"),
+    };
+    Rejection::new(kind, code, message(&viewer.language, code, "", ""))
+}
+
+struct Asker<'a> {
+    pack: &'a Arc<Pack>,
+    viewer: &'a Viewer,
+    projection: Projection,
+}
+
+impl Asker<'_> {
+    fn view<'f>(&self, form: &'f Form, view: &str) -> Result<&'f View, Box<Rejection>> {
+        let found = form.views.get(view);
+        found.ok_or_else(|| self.refusal("unknown_view", "/view", format!("there is no view `{view}`"), None))
+    }
+
+    fn filter(&self, form: &Form, source: &str) -> Result<Ir, Box<Rejection>> {
+        let refuse = |message: String, hint| self.refusal("filter", "/filter", message, hint);
+        if source.len() > FILTER_MAX {
+            return Err(refuse(format!("a filter may have at most {FILTER_MAX} bytes"), None));
+        }
+        let shapes = shapes(self.pack);
+        let mut scope = Scope::new(&shapes, vec![TableRef::form(&form.key)]);
+        scope.user = true;
+        scope.must_lower = true;
+        let expr = check(source, &scope, Some(&Type::Boolean)).map_err(|problems| {
+            let first = problems.first();
+            let text = first.map_or_else(String::new, |problem| problem.message.clone());
+            refuse(text, first.and_then(|problem| problem.hint.clone()))
+        })?;
+        for reference in references(&expr.ir) {
+            if self.level(&reference.field) < Level::Read {
+                // The same words as for a field that does not exist.
+                return Err(refuse(format!("unknown field `{}`", reference.field.key), None));
+            }
+        }
+        Ok(expr.ir)
+    }
+
+    /// The viewer's level of a field of any form.
+    fn level(&self, field: &FieldRef) -> Level {
+        let projection = match field.table.form == self.projection.form().key {
+            true => self.projection.clone(),
+            false => Projection::new(self.pack, &field.table.form, self.viewer, None),
+        };
+        let Slot::Field(position) = field.slot else {
+            return if projection.can_read() { Level::Read } else { Level::None };
+        };
+        match &field.table.table {
+            None => projection.levels().field(position),
+            Some(table) => match projection.form().field(table) {
+                Some((parent, _)) => projection.levels().row_field(parent, position),
+                None => Level::None,
+            },
+        }
+    }
+
+    /// Some text field the viewer may read contains the text.
+    fn search(&self, form: &Form, text: &str) -> Ir {
+        let mut found = Ir::Literal(Value::Boolean(false));
+        for (position, field) in form.fields.iter().enumerate() {
+            let is_text = *field.ty() == Type::Text && field.is_stored();
+            if !is_text || self.projection.levels().field(position) < Level::Read {
+                continue;
+            }
+            let place =
+                FieldRef { table: TableRef::form(&form.key), key: field.key.clone(), slot: Slot::Field(position) };
+            let path = FieldPath { root: Root::Frame(0), hops: Vec::new(), field: place, ty: Type::Text };
+            let contains =
+                Ir::Call(Function::Contains, vec![Ir::Field(path), Ir::Literal(Value::Text(text.to_owned()))]);
+            found = match found {
+                Ir::Literal(_) => contains,
+                other => Ir::Binary(BinaryOp::Or, Box::new(other), Box::new(contains)),
+            };
+        }
+        found
+    }
+
+    fn sort(&self, form: &Form, view: Option<&View>, keys: Option<&[String]>) -> Result<Vec<SortKey>, Box<Rejection>> {
+        if let Some(keys) = keys.filter(|keys| !keys.is_empty()) {
+            if keys.len() > SORT_MAX {
+                return Err(self.refusal("sort", "/sort", format!("at most {SORT_MAX} fields to sort by"), None));
+            }
+            return keys.iter().map(|key| self.sort_key(form, key)).collect();
+        }
+        // What a view sorts by and this viewer may not see is left out.
+        let of_view = view.map(|view| view.sort.clone()).unwrap_or_default();
+        let visible = |key: &SortKey| self.slot_level(key.slot) >= Level::Read;
+        let sort: Vec<SortKey> = of_view.into_iter().filter(visible).collect();
+        if !sort.is_empty() {
+            return Ok(sort);
+        }
+        Ok(vec![SortKey { key: "created_at".into(), slot: Slot::CreatedAt, descending: true }])
+    }
+
+    fn sort_key(&self, form: &Form, text: &str) -> Result<SortKey, Box<Rejection>> {
+        let (name, descending) = match text.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (text, false),
+        };
+        let unknown = || self.refusal("sort", "/sort", format!("cannot sort by `{name}`"), None);
+        let slot = match form.field(name) {
+            Some((position, field)) if field.is_stored() && !matches!(field.ty(), Type::Rows(_)) => {
+                Slot::Field(position)
+            }
+            Some(_) => return Err(unknown()),
+            None => Slot::of_system(name, &form.key).ok_or_else(unknown)?.0,
+        };
+        if self.slot_level(slot) < Level::Read {
+            return Err(unknown());
+        }
+        Ok(SortKey { key: name.into(), slot, descending })
+    }
+
+    fn slot_level(&self, slot: Slot) -> Level {
+        match slot {
+            Slot::Field(position) => self.projection.levels().field(position),
+            _ => Level::Read,
+        }
+    }
+
+    fn cursor(&self, text: &str, sort: &[SortKey]) -> Result<Cursor, Box<Rejection>> {
+        let written =
+            URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice::<Written>(&bytes).ok());
+        match written {
+            Some(written) if written.v.len() == sort.len() => Ok(Cursor { values: written.v, id: written.i }),
+            _ => Err(self.refusal("after", "/after", "this is no page of this list".to_owned(), None)),
+        }
+    }
+
+    fn refusal(&self, code: &str, pointer: &str, text: String, hint: Option<String>) -> Box<Rejection> {
+        let title = message(&self.viewer.language, "malformed", "", "");
+        let mut rejection = Rejection::new(RejectionKind::Malformed, "FW1002", title);
+        rejection.errors = vec![FieldError { code: code.to_owned(), pointer: pointer.to_owned(), message: text, hint }];
+        Box::new(rejection)
+    }
+}
+
+pub(super) fn and(a: Ir, b: Ir) -> Ir {
+    match (&a, &b) {
+        (Ir::Literal(Value::Boolean(true)), _) => b,
+        (_, Ir::Literal(Value::Boolean(true))) => a,
+        _ => Ir::Binary(BinaryOp::And, Box::new(a), Box::new(b)),
+    }
+}

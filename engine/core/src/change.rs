@@ -1,0 +1,163 @@
+//! What a stimulus changes: everything one transaction writes.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use formwork_model::Key;
+
+use crate::instance::{Instance, Task, TimerRow};
+use crate::record::Record;
+
+/// Everything one stimulus writes, set-wise. The store adds change-log rows for each record change by itself.
+#[derive(Debug, Clone, Default)]
+pub struct ChangeSet {
+    /// Records, at most one entry per record.
+    pub records: Vec<RecordChange>,
+    /// Instances as they are now; new ones have revision 1.
+    pub instances: Vec<Instance>,
+    /// (workflow, key) → instance: inserted, a second insert is a conflict.
+    pub start_keys: Vec<(Key, String, Uuid)>,
+    /// Tasks as they are now.
+    pub tasks: Vec<Task>,
+    /// Timers armed.
+    pub timers_set: Vec<TimerRow>,
+    /// Timers disarmed or fired.
+    pub timers_removed: Vec<Uuid>,
+    /// Messages to leave the house.
+    pub outbox: Vec<OutboxMessage>,
+    /// History.
+    pub events: Vec<Event>,
+    /// Incidents opened.
+    pub incidents: Vec<Incident>,
+    /// What the caller is told.
+    pub reply: Reply,
+}
+
+/// A change of one record.
+#[derive(Debug, Clone)]
+pub struct RecordChange {
+    /// The form.
+    pub form: Key,
+    /// What was stored; none when it is created.
+    pub before: Option<Record>,
+    /// What is stored now; none when it is deleted.
+    pub after: Option<Record>,
+}
+
+impl RecordChange {
+    /// The record's id.
+    ///
+    /// # Panics
+    /// When there is neither a before nor an after: a defect of the core.
+    pub fn id(&self) -> Uuid {
+        self.after.as_ref().or(self.before.as_ref()).expect("a change has a before or an after").id
+    }
+}
+
+/// A message stored in the transaction that caused it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboxMessage {
+    /// `instance:step:activation`: unique for ever, sent as `Idempotency-Key`.
+    pub key: String,
+    /// The pack whose channel it uses.
+    pub pack: Key,
+    /// The channel.
+    pub channel: Key,
+    /// The template it was made from.
+    pub template: Key,
+    /// Where to.
+    pub to: String,
+    /// First line of the template, if it is one.
+    pub subject: Option<String>,
+    /// The rendered text.
+    pub body: String,
+    /// The instance that sent it.
+    pub instance: Uuid,
+    /// The record it is about.
+    pub record: Option<(Key, Uuid)>,
+    /// When it was stored.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A row of the history, append-only.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The record it belongs to.
+    pub record: Option<(Key, Uuid)>,
+    /// The instance it belongs to.
+    pub instance: Option<Uuid>,
+    /// `record.created`, `record.updated`, `record.deleted`, `instance.started`, `instance.completed`, `step.entered`,
+    /// `step.left`, `task.created`, `task.claimed`, `task.released`, `task.transferred`, `task.completed`,
+    /// `task.cancelled`, `timer.fired`, `message.stored`, `message.skipped`, `comment`, `incident.opened`.
+    pub kind: String,
+    /// The step and its activation.
+    pub step: Option<(Key, u64)>,
+    /// Who; none for the public and the system.
+    pub actor: Option<Uuid>,
+    /// `person`, `public` or `system`.
+    pub actor_kind: String,
+    /// Details. For record changes: `{"version", "diff": [RFC 6902 operations with "old" beside them]}`, paths are JSON
+    /// pointers into the record as on the wire, unmasked; the projection filters them when they are read.
+    pub data: Json,
+}
+
+/// Something an administrator must look at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// The instance that stands still.
+    pub instance: Uuid,
+    /// The step.
+    pub step: Key,
+    /// `no_rule`, `script_failed`, `runaway`, `rule_broken` …
+    pub code: &'static str,
+    /// What happened.
+    pub message: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What the caller is told once the change is durable.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Reply {
+    /// Nothing to tell.
+    #[default]
+    Nothing,
+    /// A record was created, changed or (for an upsert) found unchanged.
+    Record {
+        /// The form.
+        form: Key,
+        /// The record.
+        id: Uuid,
+        /// Its version now.
+        version: i64,
+        /// What was done.
+        outcome: Written,
+    },
+    /// A record was deleted.
+    Deleted,
+    /// A task was acted on.
+    Task {
+        /// The task.
+        id: Uuid,
+        /// Its state now: `open`, `done`.
+        state: &'static str,
+    },
+    /// An instance was started, or the key had started this one before.
+    Instance(Uuid),
+    /// The stimulus came too late and changed nothing: its timer or activation was gone.
+    Gone,
+}
+
+/// What a write did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// There was none before.
+    Created,
+    /// It was changed.
+    Updated,
+    /// It held these values already.
+    Unchanged,
+}

@@ -1,0 +1,54 @@
+//! The one entry: a stimulus and what is known become what one transaction writes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::SubsecRound;
+use formwork_model::Pack;
+
+use crate::Stop;
+use crate::acts;
+use crate::change::ChangeSet;
+use crate::facts::Facts;
+use crate::ids::Ids;
+use crate::scene::{Completed, Context};
+use crate::stimulus::{Act, Stimulus};
+use crate::turn::Turn;
+
+/// Decides a stimulus for the running `pack`; `packs` holds, by hash, those that running instances are pinned to.
+///
+/// Pure: the same arguments give the same answer. [`Stop::Need`] names facts to load before calling again, as many at
+/// once as can be known; [`Stop::Reject`] refuses the caller, and nothing is to be written.
+pub fn decide(
+    pack: &Arc<Pack>,
+    packs: &HashMap<String, Arc<Pack>>,
+    stimulus: &Stimulus,
+    facts: &Facts,
+) -> Result<ChangeSet, Stop> {
+    // Both stores keep microseconds.
+    let at = stimulus.at.trunc_subsecs(6);
+    let (kept, pinned) = (Completed::default(), Completed::default());
+    let mut turn = Turn {
+        context: Context::new(pack, facts, at, &stimulus.actor, &kept),
+        packs,
+        pinned: &pinned,
+        ids: Ids::new(at, stimulus.seed),
+        change: ChangeSet::default(),
+    };
+    match &stimulus.act {
+        Act::Create { form, values, effects } => acts::create(&mut turn, form, values, *effects)?,
+        Act::Update { form, id, expected_version, patch } => {
+            acts::update(&mut turn, form, *id, *expected_version, patch)?;
+        }
+        Act::Delete { form, id, expected_version } => acts::delete(&mut turn, form, *id, *expected_version)?,
+        Act::Upsert { form, by, values, effects } => acts::upsert(&mut turn, form, by, values, *effects)?,
+        Act::Task { id, verb } => acts::task(&mut turn, *id, verb)?,
+        Act::Start { workflow, record, key } => acts::start(&mut turn, workflow, *record, key)?,
+        Act::Scheduled { workflow, start, due_at, row } => {
+            acts::scheduled(&mut turn, workflow, start, *due_at, *row)?;
+        }
+        Act::Timer { id } => acts::timer(&mut turn, *id)?,
+        Act::Comment { form, id, text } => acts::comment(&mut turn, form, *id, text)?,
+    }
+    Ok(turn.change)
+}

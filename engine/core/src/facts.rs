@@ -1,0 +1,170 @@
+//! What the core knows while it decides, and how it says what it lacks.
+//!
+//! [`crate::decide`] is pure: where a fact is missing it answers with a [`Need`]; the driver loads it, adds it here and
+//! calls again. Calling again is safe, so nothing is ever half done.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use formwork_model::pack::analytics::TaskBox;
+use formwork_model::{Key, Value};
+
+use crate::change::Event;
+use crate::instance::{Instance, Task, TimerRow};
+use crate::read::Query;
+use crate::record::Record;
+use crate::viewer::Viewer;
+
+/// A fact the core lacks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Need {
+    /// A record of a form, locked for this transaction.
+    Record(Key, Uuid),
+    /// All records of `form` whose link field (by key) holds this record.
+    Backlinks {
+        /// The other form.
+        form: Key,
+        /// Its link field.
+        link: Key,
+        /// The record linked to.
+        to: Uuid,
+    },
+    /// The record whose fields (by position) hold exactly these values and for which the unique's filter holds.
+    Unique {
+        /// The form.
+        form: Key,
+        /// Positions of the fields.
+        fields: Vec<usize>,
+        /// Their values, none null.
+        values: Vec<Value>,
+        /// Key of the unique whose `where` narrows the search.
+        unique: Option<Key>,
+    },
+    /// The next number of a series.
+    Series {
+        /// The form.
+        form: Key,
+        /// The field.
+        field: Key,
+        /// The period counted, for example `20260105`; empty if it never resets.
+        period: String,
+    },
+    /// An instance, locked.
+    Instance(Uuid),
+    /// The instance a start key has started, if any.
+    StartKey(Key, String),
+    /// A task, locked.
+    Task(Uuid),
+    /// A timer, locked.
+    Timer(Uuid),
+    /// A user: whether they exist and are active, their roles and queues.
+    User(Uuid),
+    /// The open tasks of an instance.
+    OpenTasks(Uuid),
+    /// A page of records; only [`crate::access`] can make the query. For reading, never for deciding.
+    Page(Arc<Query>),
+    /// Tasks of a box of this viewer, newest due first, `limit` + 1 at most, after this (due, id) cursor.
+    Tasks(TaskQuery),
+    /// The tasks of a record, open ones first, at most 200.
+    RecordTasks(Key, Uuid),
+    /// The history of a record, newest first, at most `limit`, below this event number.
+    Events {
+        /// The form.
+        form: Key,
+        /// The record.
+        id: Uuid,
+        /// Only events with a smaller number.
+        before: Option<i64>,
+        /// At most.
+        limit: u32,
+    },
+}
+
+/// Which tasks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskQuery {
+    /// The pack.
+    pub pack: Key,
+    /// For whom; candidates are found by their roles and queues.
+    pub viewer: Viewer,
+    /// The box.
+    pub tasks: TaskBox,
+    /// At most.
+    pub limit: u32,
+    /// Continue after this task.
+    pub after: Option<Uuid>,
+}
+
+/// A page of records as loaded for the projection.
+#[derive(Debug, Clone, Default)]
+pub struct LoadedPage {
+    /// The rows, child rows included.
+    pub records: Vec<Arc<Record>>,
+    /// Whether there are more.
+    pub more: bool,
+    /// How many match in all, and whether that is exact; where the query asked for it.
+    pub total: Option<(u64, bool)>,
+}
+
+/// Events with their numbers, newest first.
+pub type NumberedEvents = Vec<(i64, Event)>;
+
+/// What was loaded.
+#[derive(Debug, Default, Clone)]
+pub struct Facts {
+    /// By form and id; none if there is no such record.
+    pub records: HashMap<(Key, Uuid), Option<Arc<Record>>>,
+    /// By (form, link field, record linked to).
+    pub backlinks: HashMap<(Key, Key, Uuid), Vec<Arc<Record>>>,
+    /// Answers to [`Need::Unique`], in the order they came: (form, fields, values, unique) → the record.
+    pub uniques: Vec<(Need, Option<Uuid>)>,
+    /// By (form, field, period): the number allotted to this transaction.
+    pub series: HashMap<(Key, Key, String), i64>,
+    /// By id.
+    pub instances: HashMap<Uuid, Option<Instance>>,
+    /// By workflow and start key.
+    pub start_keys: HashMap<(Key, String), Option<Uuid>>,
+    /// By id.
+    pub tasks: HashMap<Uuid, Option<Task>>,
+    /// By id.
+    pub timers: HashMap<Uuid, Option<TimerRow>>,
+    /// By id.
+    pub users: HashMap<Uuid, Option<UserFacts>>,
+    /// By instance.
+    pub open_tasks: HashMap<Uuid, Vec<Task>>,
+    /// Answers to [`Need::Page`].
+    pub pages: Vec<(Arc<Query>, LoadedPage)>,
+    /// Answers to [`Need::Tasks`], and whether there are more.
+    pub task_pages: Vec<(TaskQuery, Vec<Task>, bool)>,
+    /// Answers to [`Need::RecordTasks`].
+    pub record_tasks: HashMap<(Key, Uuid), Vec<Task>>,
+    /// Answers to [`Need::Events`]: (form, id, before) → (number, event), newest first.
+    pub events: HashMap<(Key, Uuid, Option<i64>), NumberedEvents>,
+}
+
+/// A user as rules see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserFacts {
+    /// Shown to people.
+    pub name: String,
+    /// Whether they may log in.
+    pub active: bool,
+    /// Roles held directly.
+    pub roles: Vec<Key>,
+    /// Queues served.
+    pub queues: Vec<Key>,
+}
+
+impl Facts {
+    /// Adds a loaded record (or that there is none).
+    pub fn add_record(&mut self, form: Key, id: Uuid, record: Option<Record>) {
+        self.records.insert((form, id), record.map(Arc::new));
+    }
+
+    /// The answer to a [`Need::Unique`]; none where it was not asked yet.
+    pub fn unique(&self, need: &Need) -> Option<Option<Uuid>> {
+        self.uniques.iter().find(|(asked, _)| asked == need).map(|(_, found)| *found)
+    }
+}

@@ -1,0 +1,161 @@
+//! The state of running workflows: instances, tokens, tasks and timers.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use formwork_model::{Key, Value};
+
+/// One run of a workflow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// The workflow's key.
+    pub workflow: Key,
+    /// Hash of the pack it is pinned to.
+    pub pack_hash: String,
+    /// The form and record it works on.
+    pub record: Option<(Key, Uuid)>,
+    /// Its start key: unique per workflow, for ever.
+    pub key: String,
+    /// Whether it still runs.
+    pub status: InstanceStatus,
+    /// When it started.
+    pub started_at: DateTime<Utc>,
+    /// Who started it; none for the system and the public.
+    pub started_by: Option<Uuid>,
+    /// Counted from 1; each committed change adds one.
+    pub revision: i64,
+    /// Tokens, variables and what its steps left behind.
+    pub state: State,
+}
+
+/// Whether an instance still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceStatus {
+    /// It has a live token.
+    Running,
+    /// No live token is left.
+    Completed,
+    /// It waits for an administrator: an incident is open.
+    Failed,
+}
+
+/// The resumable part of an instance: its size depends on what is live, not on its history.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct State {
+    /// Number of this format.
+    pub format: u8,
+    /// Live tokens.
+    pub tokens: Vec<Token>,
+    /// The next activation number.
+    pub next_activation: u64,
+    /// Variables.
+    pub vars: BTreeMap<Key, Value>,
+    /// What `step.<id>.x` reads: the newest activation of each step.
+    pub steps: BTreeMap<Key, StepState>,
+}
+
+/// A token on a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// The visit it stands for: (instance, activation) identifies it on every wait and history row.
+    pub activation: u64,
+    /// The step.
+    pub step: Key,
+}
+
+/// What a step left behind.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct StepState {
+    /// How often it was entered.
+    pub count: i64,
+    /// When it was entered last.
+    pub entered_at: Option<DateTime<Utc>>,
+    /// When it was left last.
+    pub left_at: Option<DateTime<Utc>>,
+    /// The outcome, branch or event chosen last.
+    pub outcome: Option<String>,
+    /// Who completed it last.
+    pub actor: Option<Uuid>,
+    /// Declared outputs.
+    pub outputs: BTreeMap<Key, Value>,
+}
+
+/// Work for a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// The instance.
+    pub instance: Uuid,
+    /// Its workflow.
+    pub workflow: Key,
+    /// Hash of the pack the instance is pinned to.
+    pub pack_hash: String,
+    /// The activation it belongs to.
+    pub activation: u64,
+    /// The step.
+    pub step: Key,
+    /// The record worked on.
+    pub record: Option<(Key, Uuid)>,
+    /// Who may claim it.
+    pub pool: Pool,
+    /// Who holds it.
+    pub assignee: Option<Uuid>,
+    /// Whether it still waits.
+    pub status: TaskStatus,
+    /// When it came up.
+    pub created_at: DateTime<Utc>,
+    /// When it should be done.
+    pub due_at: Option<DateTime<Utc>>,
+    /// When and by whom it was closed.
+    pub closed: Option<(DateTime<Utc>, Option<Uuid>)>,
+    /// What came of it.
+    pub outcome: Option<String>,
+}
+
+/// Who may claim a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pool {
+    /// Whoever serves the queue.
+    Queue(Key),
+    /// Whoever has the role.
+    Role(Key),
+    /// Nobody else: it was given to a person.
+    Person,
+}
+
+/// Whether a task still waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskStatus {
+    /// It waits.
+    Open,
+    /// Somebody completed it.
+    Done,
+    /// Its step was left without it.
+    Cancelled,
+}
+
+/// A point in time an instance waits for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimerRow {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// The instance.
+    pub instance: Uuid,
+    /// The pack its workflow is of.
+    pub pack: Key,
+    /// The activation it belongs to.
+    pub activation: u64,
+    /// The event of the step.
+    pub event: Key,
+    /// When it fires.
+    pub due_at: DateTime<Utc>,
+}

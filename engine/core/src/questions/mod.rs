@@ -1,0 +1,15 @@
+//! Pure questions: what a viewer reads. Each is called with ever more facts until it answers (the store's `ask`).
+//!
+//! Every answer goes through the one projection; there is no function here without a viewer.
+
+mod forms;
+mod history;
+mod records;
+mod schema;
+mod tasks;
+
+pub use forms::{form, forms};
+pub use history::history;
+pub use records::{evaluate, list, record};
+pub use schema::form_schema;
+pub use tasks::{PinnedPacks, record_tasks, task, tasks};

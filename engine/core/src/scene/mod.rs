@@ -1,0 +1,293 @@
+//! What an expression stands in: the facts at hand, seen through a pack, and the rows around it.
+//!
+//! Records are offered complete: computed fields without a column and live look-ups are filled in when they are first
+//! asked for. A running instance is pinned to an older pack whose fields may stand in another order; then every record
+//! is laid out as that pack has it.
+
+mod completed;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use indexmap::IndexMap;
+use uuid::Uuid;
+
+use formwork_model::expr::ir::{FieldRef, InstanceAttribute, Name, StepAttribute};
+use formwork_model::expr::{Expr, Ir};
+use formwork_model::pack::Setting;
+use formwork_model::pack::form::{FieldKind, Form};
+use formwork_model::{Key, Pack, Value};
+
+use crate::Stop;
+use crate::eval::{Environment, Missing, Names, Records, RowView, evaluate, evaluate_expr};
+use crate::facts::{Facts, Need, UserFacts};
+use crate::form::completed;
+use crate::instance::Instance;
+use crate::record::Record;
+use crate::viewer::Viewer;
+
+pub(crate) use completed::Completed;
+
+/// Derived values that follow derived values of other records, at most so deep.
+const DEPTH_MAX: u8 = 8;
+
+/// What is known, at one instant, to one viewer.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// The pack whose expressions are evaluated.
+    pub pack: &'a Arc<Pack>,
+    /// The pack the records are of, where that is another one.
+    pub stored_as: Option<&'a Arc<Pack>>,
+    /// What was loaded.
+    pub facts: &'a Facts,
+    /// Now.
+    pub at: DateTime<Utc>,
+    /// Who acts or looks.
+    pub viewer: &'a Viewer,
+    /// Records completed so far.
+    pub completed: &'a Completed,
+}
+
+impl<'a> Context<'a> {
+    /// A context of the running pack.
+    pub(crate) fn new(
+        pack: &'a Arc<Pack>,
+        facts: &'a Facts,
+        at: DateTime<Utc>,
+        viewer: &'a Viewer,
+        completed: &'a Completed,
+    ) -> Self {
+        Self { pack, stored_as: None, facts, at, viewer, completed }
+    }
+
+    /// The same for another viewer.
+    pub(crate) fn for_viewer<'b>(self, viewer: &'b Viewer) -> Context<'b>
+    where
+        'a: 'b,
+    {
+        Context { viewer, ..self }
+    }
+
+    /// A record with all its derived values; none if there is no such record.
+    pub(crate) fn record(&self, form: &Key, id: Uuid) -> Result<Option<&'a Record>, Stop> {
+        self.complete_record(form, id).map_err(|missing| Stop::Need(vec![missing.into()]))
+    }
+
+    /// The record as it is stored; none if there is no such record.
+    pub(crate) fn stored(&self, form: &Key, id: Uuid) -> Result<Option<&'a Record>, Stop> {
+        match self.facts.records.get(&(form.clone(), id)) {
+            Some(record) => Ok(record.as_deref()),
+            None => Err(Stop::Need(vec![Need::Record(form.clone(), id)])),
+        }
+    }
+
+    /// A user; none if there is no such user.
+    pub(crate) fn user(&self, id: Uuid) -> Result<Option<&'a UserFacts>, Stop> {
+        match self.facts.users.get(&id) {
+            Some(user) => Ok(user.as_ref()),
+            None => Err(Stop::Need(vec![Need::User(id)])),
+        }
+    }
+
+    fn complete_record(&self, form: &Key, id: Uuid) -> Result<Option<&'a Record>, Missing> {
+        let Some(found) = self.facts.records.get(&(form.clone(), id)) else {
+            return Err(Missing::Record { form: form.clone(), id });
+        };
+        let Some(record) = found.as_deref() else { return Ok(None) };
+        let Some(shape) = self.pack.forms().get(form) else { return Ok(None) };
+        let has_derived = shape.fields.iter().any(|field| !field.is_stored() && !is_backlink(&field.kind));
+        if !has_derived && self.stored_as.is_none() {
+            return Ok(Some(record));
+        }
+        if let Some(known) = self.completed.find(form, id) {
+            return Ok(Some(known));
+        }
+        let record = self.laid_out(shape, record);
+        if self.completed.depth.get() >= DEPTH_MAX {
+            return Ok(Some(self.completed.keep(form, record)));
+        }
+        self.completed.depth.set(self.completed.depth.get() + 1);
+        let full = completed(*self, shape, &record);
+        self.completed.depth.set(self.completed.depth.get() - 1);
+        match full {
+            Ok(full) => Ok(Some(self.completed.keep(form, full))),
+            Err(Stop::Need(needs)) => {
+                Err(needs.into_iter().find_map(missing).unwrap_or(Missing::Record { form: form.clone(), id }))
+            }
+            // A derived value that cannot be computed is null to others.
+            Err(_) => Ok(Some(self.completed.keep(form, record))),
+        }
+    }
+
+    /// The record in the layout of [`Context::pack`].
+    pub(crate) fn laid_out(&self, shape: &Form, record: &Record) -> Record {
+        let stored_form = self.stored_as.and_then(|pack| pack.forms().get(&shape.key));
+        let Some(stored_form) = stored_form else { return record.clone() };
+        let value = |key: &str| {
+            let position = stored_form.field(key).map(|(position, _)| position);
+            position.and_then(|position| record.values.get(position)).cloned().unwrap_or_default()
+        };
+        let values = shape
+            .fields
+            .iter()
+            .map(|field| match (&field.kind, stored_form.field(&field.key)) {
+                (FieldKind::Table { fields, .. }, Some((_, stored))) => {
+                    rows_laid_out(&value(&field.key), stored.kind.rows(), fields)
+                }
+                _ => value(&field.key),
+            })
+            .collect();
+        Record { values, ..*record }
+    }
+}
+
+fn rows_laid_out(
+    value: &Value,
+    from: &[formwork_model::pack::form::Field],
+    to: &[formwork_model::pack::form::Field],
+) -> Value {
+    let place = |key: &Key| from.iter().position(|field| field.key == *key);
+    let places: Vec<Option<usize>> = to.iter().map(|field| place(&field.key)).collect();
+    let rows = value.rows().iter().map(|row| {
+        let values = places.iter().map(|place| place.and_then(|place| row.values.get(place)).cloned());
+        formwork_model::value::Row { id: row.id, values: values.map(Option::unwrap_or_default).collect() }
+    });
+    Value::Rows(rows.collect())
+}
+
+fn is_backlink(kind: &FieldKind) -> bool {
+    matches!(kind, FieldKind::Backlink { .. })
+}
+
+fn missing(need: Need) -> Option<Missing> {
+    match need {
+        Need::Record(form, id) => Some(Missing::Record { form, id }),
+        Need::Backlinks { form, link, to } => Some(Missing::Backlink { form, link, to }),
+        _ => None,
+    }
+}
+
+impl Records for Context<'_> {
+    fn record(&self, form: &Key, id: Uuid) -> Result<Option<RowView<'_>>, Missing> {
+        Ok(self.complete_record(form, id)?.map(RowView::from))
+    }
+
+    fn backlink(&self, link: &FieldRef, to: Uuid) -> Result<&[Arc<Record>], Missing> {
+        if self.stored_as.is_none() {
+            return self.facts.backlink(link, to);
+        }
+        let found = self.facts.backlink(link, to)?;
+        if let Some(known) = self.completed.find_rows(link, to) {
+            return Ok(known);
+        }
+        let Some(shape) = self.pack.forms().get(&link.table.form) else { return Ok(&[]) };
+        let rows = found.iter().map(|record| Arc::new(self.laid_out(shape, record))).collect();
+        Ok(self.completed.keep_rows(link, to, rows))
+    }
+}
+
+/// The rows and names around an expression.
+#[derive(Clone)]
+pub(crate) struct Scene<'a> {
+    context: Context<'a>,
+    /// Innermost first.
+    rows: Vec<RowView<'a>>,
+    /// The stored record.
+    pub old: Option<&'a Record>,
+    /// The running workflow.
+    pub instance: Option<&'a Instance>,
+    /// Inputs of the decision.
+    pub inputs: Option<&'a IndexMap<Key, Value>>,
+    /// The input of the decision cell.
+    pub cell: Option<&'a Value>,
+}
+
+impl<'a> Scene<'a> {
+    /// A scene with these rows, innermost first.
+    pub(crate) fn new(context: Context<'a>, rows: Vec<RowView<'a>>) -> Self {
+        Self { context, rows, old: None, instance: None, inputs: None, cell: None }
+    }
+
+    /// A scene over one record.
+    pub(crate) fn over(context: Context<'a>, record: &'a Record) -> Self {
+        Self::new(context, vec![RowView::from(record)])
+    }
+
+    /// The value of an expression in its type.
+    pub(crate) fn value(&self, expr: &Expr) -> Result<Value, Stop> {
+        self.with(|environment| evaluate_expr(expr, environment).map_err(Stop::from))
+    }
+
+    /// Whether a condition holds; null is false.
+    pub(crate) fn holds(&self, expr: &Expr) -> Result<bool, Stop> {
+        Ok(self.value(expr)?.is_true())
+    }
+
+    /// Whether a condition that is no author's expression holds.
+    pub(crate) fn holds_ir(&self, ir: &Ir) -> Result<bool, Stop> {
+        Ok(self.value_ir(ir)?.is_true())
+    }
+
+    /// The value of a tree that is no author's expression.
+    pub(crate) fn value_ir(&self, ir: &Ir) -> Result<Value, Stop> {
+        self.with(|environment| evaluate(ir, environment).map_err(Stop::from))
+    }
+
+    /// The value of a definition.
+    pub(crate) fn setting(&self, setting: &Setting) -> Result<Value, Stop> {
+        match setting {
+            Setting::Literal(value) => Ok(value.clone()),
+            Setting::Expr(expr) => self.value(expr),
+        }
+    }
+
+    fn with<T>(&self, run: impl FnOnce(&Environment<'_>) -> T) -> T {
+        run(&Environment {
+            now: self.context.at,
+            zone: *self.context.pack.timezone(),
+            viewer: self.context.viewer,
+            rows: &self.rows,
+            old: self.old.map(RowView::from),
+            cell: self.cell,
+            names: self,
+            records: &self.context,
+        })
+    }
+}
+
+impl Names for Scene<'_> {
+    fn value(&self, name: &Name) -> Option<Value> {
+        match name {
+            Name::Input(key) => self.inputs?.get(key).cloned(),
+            Name::Var(key) => Some(self.instance?.state.vars.get(key).cloned().unwrap_or_default()),
+            Name::Instance(attribute) => {
+                let instance = self.instance?;
+                Some(match attribute {
+                    InstanceAttribute::Id => Value::Text(instance.id.to_string()),
+                    InstanceAttribute::Key => Value::Text(instance.key.clone()),
+                    InstanceAttribute::StartedAt => Value::DateTime(instance.started_at),
+                    InstanceAttribute::StartedBy => instance.started_by.map_or(Value::Null, Value::Id),
+                })
+            }
+            Name::Step(step, attribute) => Some(step_value(self.instance?, step, *attribute)),
+            Name::Output(step, output) => {
+                let left = self.instance?.state.steps.get(step);
+                Some(left.and_then(|left| left.outputs.get(output)).cloned().unwrap_or_default())
+            }
+            other => self.context.pack.value(other),
+        }
+    }
+}
+
+fn step_value(instance: &Instance, step: &Key, attribute: StepAttribute) -> Value {
+    let left = instance.state.steps.get(step);
+    let instant = |at: Option<DateTime<Utc>>| at.map_or(Value::Null, Value::DateTime);
+    match attribute {
+        StepAttribute::Active => Value::Boolean(instance.state.tokens.iter().any(|token| token.step == *step)),
+        StepAttribute::Count => Value::Integer(left.map_or(0, |left| left.count)),
+        StepAttribute::EnteredAt => instant(left.and_then(|left| left.entered_at)),
+        StepAttribute::LeftAt => instant(left.and_then(|left| left.left_at)),
+        StepAttribute::Outcome => left.and_then(|left| left.outcome.clone()).map_or(Value::Null, Value::Text),
+        StepAttribute::Actor => left.and_then(|left| left.actor).map_or(Value::Null, Value::Id),
+    }
+}

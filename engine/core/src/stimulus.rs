@@ -1,0 +1,154 @@
+//! What happens to the engine: one stimulus is one database transaction.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use formwork_model::Key;
+
+use crate::viewer::Viewer;
+
+/// One thing that happens, with everything that would otherwise be read from the world: time and randomness.
+#[derive(Debug, Clone)]
+pub struct Stimulus {
+    /// Now.
+    pub at: DateTime<Utc>,
+    /// Seed of the ids made while deciding.
+    pub seed: u64,
+    /// Who acts.
+    pub actor: Viewer,
+    /// What they do.
+    pub act: Act,
+}
+
+/// What is done.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// File a record.
+    Create {
+        /// The form.
+        form: Key,
+        /// Values by field, as on the wire.
+        values: Map<String, Json>,
+        /// What it sets off.
+        effects: Effects,
+    },
+    /// Change a record.
+    Update {
+        /// The form.
+        form: Key,
+        /// The record.
+        id: Uuid,
+        /// The version the caller read; none to change whatever is there.
+        expected_version: Option<i64>,
+        /// RFC 7396 merge patch; child rows are matched by `id`.
+        patch: Map<String, Json>,
+    },
+    /// Delete a record.
+    Delete {
+        /// The form.
+        form: Key,
+        /// The record.
+        id: Uuid,
+        /// The version the caller read.
+        expected_version: Option<i64>,
+    },
+    /// Create a record, or update the one whose unique fields hold the same values (imports, seed rows).
+    Upsert {
+        /// The form.
+        form: Key,
+        /// Positions of the fields that find the record.
+        by: Vec<usize>,
+        /// Values by field, as on the wire.
+        values: Map<String, Json>,
+        /// What creating sets off.
+        effects: Effects,
+    },
+    /// Act on a task.
+    Task {
+        /// The task.
+        id: Uuid,
+        /// What is done with it.
+        verb: Verb,
+    },
+    /// Start a workflow by hand.
+    Start {
+        /// The workflow.
+        workflow: Key,
+        /// The record it is to work on.
+        record: Option<Uuid>,
+        /// The start key; one per request.
+        key: String,
+    },
+    /// A schedule came due.
+    Scheduled {
+        /// The workflow.
+        workflow: Key,
+        /// The start.
+        start: Key,
+        /// The instant of the schedule (not of the run).
+        due_at: DateTime<Utc>,
+        /// The row, for schedules with `each`.
+        row: Option<Uuid>,
+    },
+    /// A timer came due.
+    Timer {
+        /// The timer.
+        id: Uuid,
+    },
+    /// Write a comment on a record.
+    Comment {
+        /// The form.
+        form: Key,
+        /// The record.
+        id: Uuid,
+        /// What is said.
+        text: String,
+    },
+}
+
+/// What creating a record sets off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effects {
+    /// Whether workflows start.
+    pub starts: bool,
+    /// Whether messages leave.
+    pub notify: bool,
+}
+
+impl Effects {
+    /// Everything, as when a person files a record.
+    pub const ALL: Self = Self { starts: true, notify: true };
+    /// Nothing, as for imports unless they say otherwise.
+    pub const NONE: Self = Self { starts: false, notify: false };
+}
+
+/// What is done with a task.
+#[derive(Debug, Clone)]
+pub enum Verb {
+    /// Take it from its pool.
+    Claim,
+    /// Put it back.
+    Release,
+    /// Do it.
+    Complete {
+        /// The way out.
+        outcome: String,
+        /// Changes to the record, as a merge patch.
+        fields: Map<String, Json>,
+        /// The record's version the caller read.
+        expected_version: Option<i64>,
+    },
+    /// Give it to a person or a queue, for good.
+    Transfer {
+        /// To this user …
+        user: Option<Uuid>,
+        /// … or to this queue.
+        queue: Option<Key>,
+    },
+    /// Say something about it.
+    Comment {
+        /// What is said.
+        text: String,
+    },
+}

@@ -1,0 +1,116 @@
+//! One stimulus being decided: what is known, the ids, and the change as it grows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use formwork_model::{Key, Pack};
+
+use crate::Stop;
+use crate::change::{ChangeSet, Event, Written};
+use crate::diff::diff;
+use crate::form::{Session, invalid};
+use crate::ids::Ids;
+use crate::messages::message;
+use crate::rejection::{FieldError, Rejection, RejectionKind};
+use crate::scene::Context;
+use crate::viewer::{Viewer, ViewerKind};
+
+/// One stimulus being decided.
+pub(crate) struct Turn<'a> {
+    /// The running pack, the facts, now, and who acts.
+    pub context: Context<'a>,
+    /// Packs that running instances are pinned to, by hash.
+    pub packs: &'a HashMap<String, Arc<Pack>>,
+    /// Where records completed in the layout of a pinned pack are kept.
+    pub pinned: &'a crate::scene::Completed,
+    /// Ids for what is new.
+    pub ids: Ids,
+    /// What will be written.
+    pub change: ChangeSet,
+}
+
+impl<'a> Turn<'a> {
+    /// Who acts.
+    pub(crate) fn actor(&self) -> &'a Viewer {
+        self.context.viewer
+    }
+
+    /// Adds a row of history.
+    pub(crate) fn event(
+        &mut self,
+        kind: &str,
+        record: Option<(Key, Uuid)>,
+        instance: Option<Uuid>,
+        step: Option<(Key, u64)>,
+        data: Json,
+    ) {
+        let actor = self.actor();
+        self.change.events.push(Event {
+            at: self.context.at,
+            record,
+            instance,
+            kind: kind.to_owned(),
+            step,
+            actor: actor.user,
+            actor_kind: match actor.kind {
+                ViewerKind::Person => "person",
+                ViewerKind::Public => "public",
+                ViewerKind::System => "system",
+            }
+            .to_owned(),
+            data,
+        });
+    }
+
+    /// Checks the final state of a record and writes its change, its one version and its one diff. The errors of a
+    /// record that breaks a rule come back.
+    pub(crate) fn write(&mut self, session: &mut Session<'a>) -> Result<Result<Written, Vec<FieldError>>, Stop> {
+        let errors = session.check()?;
+        let needs = session.take_needs();
+        if !needs.is_empty() {
+            return Err(Stop::Need(needs));
+        }
+        if !errors.is_empty() {
+            return Ok(Err(errors));
+        }
+        let Some(change) = session.change() else { return Ok(Ok(Written::Unchanged)) };
+        let (kind, written) = match change.before {
+            None => ("record.created", Written::Created),
+            Some(_) => ("record.updated", Written::Updated),
+        };
+        let diff = diff(session.form(), change.before.as_ref(), change.after.as_ref());
+        let version = session.record().version;
+        let record = (change.form.clone(), change.id());
+        // What happened to the record comes before what its workflows made of it.
+        let events = std::mem::take(&mut self.change.events);
+        self.event(kind, Some(record), None, None, json!({"version": version, "diff": diff}));
+        self.change.events.extend(events);
+        self.change.records.push(change);
+        Ok(Ok(written))
+    }
+
+    /// [`Turn::write`] where a broken rule refuses the caller.
+    pub(crate) fn write_or_refuse(&mut self, session: &mut Session<'a>) -> Result<Written, Stop> {
+        let errors = match self.write(session)? {
+            Ok(written) => return Ok(written),
+            Err(errors) => errors,
+        };
+        Err(Box::new(invalid(&self.actor().language, errors)).into())
+    }
+
+    /// A refusal in the actor's language.
+    pub(crate) fn refuse(&self, kind: RejectionKind, code: &str) -> Stop {
+        Box::new(Rejection::new(kind, code, message(&self.actor().language, code, "", ""))).into()
+    }
+
+    /// The refusal of somebody who moved on from an older version (412).
+    pub(crate) fn check_version(&self, expected: Option<i64>, stored: i64) -> Result<(), Stop> {
+        match expected {
+            Some(expected) if expected != stored => Err(self.refuse(RejectionKind::Stale, "conflict")),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The executor: it knows the graph of a workflow and nothing of the file it came from.
+//!
+//! ```text
+//! start / task done / timer ─► Run: enter a step ─► act ─► leave it (outputs, set) ─► enter the next … until every
+//!                                       │                                            token rests at a task or a timer
+//!                                       └─► incident: the instance stands still for an administrator
+//! ```
+//! A run changes the instance and the session of its record; the act that made the run checks and writes both.
+
+mod actions;
+mod notify;
+mod run;
+mod script;
+mod start;
+mod waits;
+
+pub(crate) use run::{Halt, Run, open_incident};
+pub(crate) use start::{begin, existing_start, start_created, start_key};

@@ -1,0 +1,253 @@
+//! One instance running to rest.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use formwork_model::pack::workflow::{AssignTo, Assignment, Node, Target, Workflow};
+use formwork_model::{Key, Pack};
+
+use crate::Stop;
+use crate::change::Incident;
+use crate::eval::RowView;
+use crate::form::Session;
+use crate::instance::{Instance, InstanceStatus, Token};
+use crate::record::Record;
+use crate::scene::{Context, Scene};
+use crate::turn::Turn;
+use crate::wire::fitted;
+
+/// Most steps of one instance in one transaction.
+const STEPS_MAX: u32 = 1_000;
+/// Most activations of one instance.
+const ACTIVATIONS_MAX: u64 = 100_000;
+
+/// An instance while it runs.
+pub(crate) struct Run<'t, 'a> {
+    pub(super) turn: &'t mut Turn<'a>,
+    /// The pack the instance is pinned to.
+    pub(super) pack: &'a Arc<Pack>,
+    pub(super) workflow: &'a Arc<Workflow>,
+    /// The record it works on.
+    pub(super) session: Option<&'t mut Session<'a>>,
+    pub(super) instance: Instance,
+    /// Whether messages leave.
+    pub(super) notify: bool,
+    /// How the instance ends, if it ends now.
+    pub(super) ending: Option<Key>,
+    steps: u32,
+}
+
+/// Why a run goes no further.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// Facts are missing, or a defect of ours.
+    Stop(Stop),
+    /// An administrator must look at it.
+    Incident {
+        /// Where it stands.
+        step: Key,
+        /// What kind.
+        code: &'static str,
+        /// What happened.
+        message: String,
+    },
+}
+
+impl From<Stop> for Halt {
+    fn from(stop: Stop) -> Self {
+        Halt::Stop(stop)
+    }
+}
+
+impl<'t, 'a> Run<'t, 'a> {
+    pub(crate) fn new(
+        turn: &'t mut Turn<'a>,
+        pack: &'a Arc<Pack>,
+        workflow: &'a Arc<Workflow>,
+        session: Option<&'t mut Session<'a>>,
+        instance: Instance,
+        notify: bool,
+    ) -> Self {
+        Self { turn, pack, workflow, session, instance, notify, ending: None, steps: 0 }
+    }
+
+    /// A token enters a step, and goes on until it rests or ends.
+    pub(crate) fn enter(&mut self, target: &'a Target) -> Result<(), Halt> {
+        let mut next = target;
+        while let Target::Node(key) = next {
+            let workflow = self.workflow;
+            let Some(node) = workflow.graph.nodes.get(key) else {
+                return Err(Stop::Fault(format!("workflow `{}` has no step `{key}`", workflow.key)).into());
+            };
+            self.steps += 1;
+            if self.steps > STEPS_MAX || self.instance.state.next_activation >= ACTIVATIONS_MAX {
+                return Err(incident(key, "runaway", format!("more than {STEPS_MAX} steps without a rest")));
+            }
+            let activation = self.arrive(node);
+            match self.act(node, activation)? {
+                Some(target) => next = target,
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// A token leaves a step: its outcome is known to what the step assigns.
+    pub(crate) fn leave(
+        &mut self,
+        node: &'a Node,
+        activation: u64,
+        outcome: Option<&str>,
+        before: &'a [Assignment],
+        data: Json,
+    ) -> Result<(), Halt> {
+        let at = self.turn.context.at;
+        let actor = self.turn.actor().user;
+        let left = self.instance.state.steps.entry(node.key.clone()).or_default();
+        left.left_at = Some(at);
+        left.outcome = outcome.map(str::to_owned);
+        left.actor = actor;
+        self.assign(&node.key, before)?;
+        self.assign(&node.key, &node.set)?;
+        self.instance.state.tokens.retain(|token| token.activation != activation);
+        let mut data = data;
+        if let Some(outcome) = outcome {
+            data["outcome"] = json!(outcome);
+        }
+        self.event("step.left", Some((&node.key, activation)), data);
+        Ok(())
+    }
+
+    /// Writes what the run came to: the instance as it is now, completed or with an incident.
+    pub(crate) fn finish(mut self, result: Result<(), Halt>) -> Result<Uuid, Stop> {
+        match result {
+            Err(Halt::Stop(stop)) => return Err(stop),
+            Err(Halt::Incident { step, code, message }) => {
+                open_incident(self.turn, &mut self.instance, &step, code, message);
+            }
+            Ok(()) if self.instance.state.tokens.is_empty() => {
+                self.instance.status = InstanceStatus::Completed;
+                let outcome = self.ending.clone();
+                self.event("instance.completed", None, json!({"outcome": outcome}));
+            }
+            Ok(()) => {}
+        }
+        let id = self.instance.id;
+        self.turn.change.instances.push(self.instance);
+        Ok(id)
+    }
+
+    /// What an expression of the workflow stands in.
+    pub(super) fn with_scene<T>(&self, run: impl FnOnce(&Scene<'_>) -> T) -> T {
+        let context = self.context();
+        let record = self.session.as_ref().map(|session| self.laid_out(&context, session.record()));
+        let old = self.session.as_ref().and_then(|session| session.old()).map(|old| self.laid_out(&context, old));
+        let mut scene = Scene::new(context, record.iter().map(RowView::from).collect());
+        scene.old = old.as_ref();
+        scene.instance = Some(&self.instance);
+        run(&scene)
+    }
+
+    /// The scene's answer; what an expression cannot do is an incident at the step.
+    pub(super) fn evaluated<T>(&self, step: &Key, run: impl FnOnce(&Scene<'_>) -> Result<T, Stop>) -> Result<T, Halt> {
+        match self.with_scene(run) {
+            Err(Stop::Fault(message)) => Err(incident(step, "expression_failed", message)),
+            other => Ok(other?),
+        }
+    }
+
+    /// Assigns in the order of the file, each seeing those before it; computed fields follow.
+    pub(super) fn assign(&mut self, step: &Key, assignments: &'a [Assignment]) -> Result<(), Halt> {
+        let mut wrote = false;
+        for assignment in assignments {
+            let value = self.evaluated(step, |scene| scene.setting(&assignment.value))?;
+            match &assignment.to {
+                AssignTo::Var(key) => {
+                    let value = match self.workflow.vars.get(key) {
+                        Some(var) => fitted(value, &var.ty).ok_or_else(|| too_large(step, key))?,
+                        None => value,
+                    };
+                    self.instance.state.vars.insert(key.clone(), value);
+                }
+                AssignTo::Field(position) => {
+                    let form = self.workflow.form.as_ref().and_then(|form| self.pack.forms().get(form));
+                    let key = form.and_then(|form| form.fields.get(*position)).map(|field| field.key.clone());
+                    // A field that has gone since the instance started is written no more.
+                    let Some((session, key)) = self.session.as_mut().zip(key) else { continue };
+                    let Some((place, field)) = session.form().field(&key) else { continue };
+                    session.assign(place, fitted(value, field.ty()).ok_or_else(|| too_large(step, &key))?);
+                    wrote = true;
+                }
+            }
+        }
+        if let Some(session) = self.session.as_mut().filter(|_| wrote) {
+            session.derive()?;
+            let needs = session.take_needs();
+            if !needs.is_empty() {
+                return Err(Stop::Need(needs).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a row of the instance's history.
+    pub(super) fn event(&mut self, kind: &str, step: Option<(&Key, u64)>, data: Json) {
+        let step = step.map(|(step, activation)| (step.clone(), activation));
+        self.turn.event(kind, self.instance.record.clone(), Some(self.instance.id), step, data);
+    }
+
+    fn arrive(&mut self, node: &Node) -> u64 {
+        let state = &mut self.instance.state;
+        let activation = state.next_activation;
+        state.next_activation += 1;
+        state.tokens.push(Token { activation, step: node.key.clone() });
+        let step = state.steps.entry(node.key.clone()).or_default();
+        step.count += 1;
+        step.entered_at = Some(self.turn.context.at);
+        self.event("step.entered", Some((&node.key, activation)), json!({}));
+        activation
+    }
+
+    fn context(&self) -> Context<'a> {
+        let running = self.turn.context;
+        if self.pack.hash() == running.pack.hash() {
+            return running;
+        }
+        Context { pack: self.pack, stored_as: Some(running.pack), completed: self.turn.pinned, ..running }
+    }
+
+    /// The record as the instance's own pack lays it out.
+    fn laid_out(&self, context: &Context<'_>, record: &Record) -> Record {
+        match self.workflow.form.as_ref().and_then(|form| self.pack.forms().get(form)) {
+            Some(form) => context.laid_out(form, record),
+            None => record.clone(),
+        }
+    }
+}
+
+/// Lets an instance stand still until an administrator looks at it.
+pub(crate) fn open_incident(
+    turn: &mut Turn<'_>,
+    instance: &mut Instance,
+    step: &Key,
+    code: &'static str,
+    message: String,
+) {
+    instance.status = InstanceStatus::Failed;
+    let activation = instance.state.tokens.iter().rev().find(|token| token.step == *step).map(|token| token.activation);
+    let data = json!({"code": code, "message": message});
+    let at_step = Some((step.clone(), activation.unwrap_or(0)));
+    turn.event("incident.opened", instance.record.clone(), Some(instance.id), at_step, data);
+    let at = turn.context.at;
+    turn.change.incidents.push(Incident { instance: instance.id, step: step.clone(), code, message, at });
+}
+
+pub(super) fn incident(step: &Key, code: &'static str, message: impl Into<String>) -> Halt {
+    Halt::Incident { step: step.clone(), code, message: message.into() }
+}
+
+fn too_large(step: &Key, key: &Key) -> Halt {
+    incident(step, "expression_failed", format!("the value for `{key}` is too large"))
+}

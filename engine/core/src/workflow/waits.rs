@@ -1,0 +1,139 @@
+//! Where a token rests: tasks for people, and points in time.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use indexmap::IndexMap;
+use serde_json::json;
+use uuid::Uuid;
+
+use formwork_model::pack::workflow::{Action, Assign, Node, Outcome, Target, Timer, UserStep, WaitEvent};
+use formwork_model::value::Duration;
+use formwork_model::{Key, Value};
+
+use super::run::{Halt, Run, incident};
+use crate::Stop;
+use crate::eval::time::add_to_instant;
+use crate::ids::Ids;
+use crate::instance::{Instance, Pool, Task, TaskStatus, TimerRow};
+
+/// Longest a timer may run (workflow.md §4).
+const HORIZON: TimeDelta = TimeDelta::days(3_653);
+
+impl<'a> Run<'_, 'a> {
+    /// A task for a person.
+    pub(super) fn open_task(&mut self, node: &'a Node, activation: u64, step: &'a UserStep) -> Result<(), Halt> {
+        let nobody = || incident(&node.key, "empty_assignee", "the task would be nobody's");
+        let (pool, assignee) = match &step.assign {
+            Assign::Role(role) => (Pool::Role(role.clone()), None),
+            Assign::Queue(queue) => {
+                let queue = self.text(&node.key, queue)?.ok_or_else(nobody)?;
+                if !self.turn.context.pack.queues().contains_key(&*queue) {
+                    return Err(incident(&node.key, "empty_assignee", format!("there is no queue `{queue}`")));
+                }
+                (Pool::Queue(Key::from(queue)), None)
+            }
+            Assign::User(user) => {
+                let user = self.evaluated(&node.key, |scene| scene.setting(user))?;
+                (Pool::Person, Some(user.as_id().ok_or_else(nobody)?))
+            }
+        };
+        let due_at = step.due.as_ref().map(|due| self.after(&node.key, due)).transpose()?;
+        let task = Task {
+            id: self.turn.ids.next(),
+            instance: self.instance.id,
+            workflow: self.workflow.key.clone(),
+            pack_hash: self.instance.pack_hash.clone(),
+            activation,
+            step: node.key.clone(),
+            record: self.instance.record.clone(),
+            pool,
+            assignee,
+            status: TaskStatus::Open,
+            created_at: self.turn.context.at,
+            due_at,
+            closed: None,
+            outcome: None,
+        };
+        let data = json!({"task": task.id, "pool": task.pool, "assignee": task.assignee});
+        self.event("task.created", Some((&node.key, activation)), data);
+        self.turn.change.tasks.push(task);
+        Ok(())
+    }
+
+    /// Arms every event of a wait; the first that fires wins.
+    pub(super) fn arm(
+        &mut self,
+        node: &'a Node,
+        activation: u64,
+        events: &'a IndexMap<Key, WaitEvent>,
+    ) -> Result<(), Halt> {
+        for (event, wait) in events {
+            let Some(due_at) = self.due_at(&node.key, &wait.timer)? else { continue };
+            if due_at - self.turn.context.at > HORIZON {
+                return Err(incident(&node.key, "timer_horizon", format!("`{event}` would fire after {due_at}")));
+            }
+            self.turn.change.timers_set.push(TimerRow {
+                id: timer_id(&self.instance, activation, event),
+                instance: self.instance.id,
+                pack: self.pack.key().clone(),
+                activation,
+                event: event.clone(),
+                due_at,
+            });
+        }
+        Ok(())
+    }
+
+    /// An event of a wait fires: the others are disarmed, the token goes on. False where the token is gone.
+    pub(crate) fn fire(&mut self, activation: u64, event: &Key) -> Result<bool, Halt> {
+        let Some((node, Action::Wait { events })) = self.resting(activation).map(|node| (node, &node.action)) else {
+            return Ok(false);
+        };
+        let Some(wait) = events.get(event) else { return Ok(false) };
+        for armed in events.keys() {
+            let id = timer_id(&self.instance, activation, armed);
+            self.turn.change.timers_removed.push(id);
+        }
+        self.event("timer.fired", Some((&node.key, activation)), json!({"event": event}));
+        self.leave(node, activation, Some(event), &wait.set, json!({}))?;
+        self.enter(&wait.next)?;
+        Ok(true)
+    }
+
+    /// A task is done: its outcome assigns, the token goes on.
+    pub(crate) fn complete(&mut self, task: &Task, key: &str, outcome: &'a Outcome) -> Result<(), Halt> {
+        let Some(node) = self.resting(task.activation) else {
+            return Err(Stop::Fault(format!("task {} stands at no token", task.id)).into());
+        };
+        let next: &'a Target = &outcome.next;
+        self.leave(node, task.activation, Some(key), &outcome.set, json!({"task": task.id}))?;
+        self.enter(next)
+    }
+
+    /// The step a live token rests at.
+    pub(crate) fn resting(&self, activation: u64) -> Option<&'a Node> {
+        let token = self.instance.state.tokens.iter().find(|token| token.activation == activation)?;
+        self.workflow.graph.nodes.get(&token.step)
+    }
+
+    fn due_at(&self, step: &Key, timer: &Timer) -> Result<Option<DateTime<Utc>>, Halt> {
+        match timer {
+            Timer::After(setting) => match self.evaluated(step, |scene| scene.setting(setting))? {
+                Value::Duration(duration) => self.after(step, &duration).map(Some),
+                _ => Ok(None),
+            },
+            Timer::Until(expr) => Ok(self.evaluated(step, |scene| scene.value(expr))?.as_datetime()),
+        }
+    }
+
+    /// Months and days are civil in the pack's zone, times elapsed.
+    fn after(&self, step: &Key, duration: &Duration) -> Result<DateTime<Utc>, Halt> {
+        let context = self.turn.context;
+        let due = add_to_instant(context.at, duration, *context.pack.timezone());
+        due.ok_or_else(|| incident(step, "timer_horizon", "the time is out of range"))
+    }
+}
+
+/// The id of a timer follows from what it is, so that it can be disarmed without being loaded.
+pub(super) fn timer_id(instance: &Instance, activation: u64, event: &Key) -> Uuid {
+    Ids::named(instance.started_at, &format!("{}:{activation}:{event}", instance.id))
+}

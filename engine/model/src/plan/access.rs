@@ -1,0 +1,132 @@
+//! The permission diff: what each role may do now and then.
+
+use std::collections::BTreeSet;
+
+use crate::Key;
+use crate::pack::Pack;
+use crate::pack::form::{Access, Condition, Field, Form, Level};
+
+use super::AccessChange;
+use super::forms::{former_field, former_form};
+
+/// Every level and row condition that differs, by form, role and field in the order of the wanted pack.
+pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack) -> Vec<AccessChange> {
+    let mut changes = Vec::new();
+    for form in wanted.forms().values() {
+        let before = deployed.and_then(|deployed| former_form(deployed, form));
+        let roles = form.access.keys().chain(before.into_iter().flat_map(|before| before.access.keys()));
+        let mut seen = BTreeSet::new();
+        for role in roles.filter(|role| seen.insert((*role).clone())) {
+            operations(before, form, role, &mut changes);
+            levels(before, form, role, &mut changes);
+        }
+    }
+    for form in deployed.into_iter().flat_map(|deployed| deployed.forms().values()) {
+        let lives_on = wanted.forms().values().any(|wanted| wanted.key == form.key || wanted.was.contains(&form.key));
+        if !lives_on {
+            form.access.keys().for_each(|role| gone(form, role, &mut changes));
+        }
+    }
+    changes
+}
+
+fn operations(before: Option<&Form>, form: &Form, role: &Key, changes: &mut Vec<AccessChange>) {
+    let old = words(before.and_then(|before| before.access.get(role)));
+    let new = words(form.access.get(role));
+    for ((operation, from), (_, to)) in old.into_iter().zip(new) {
+        push(changes, role, &form.key, Subject::Operation(operation), from, to);
+    }
+}
+
+/// `read`, `create`, `update` and `delete` in words.
+fn words(access: Option<&Access>) -> [(&'static str, String); 4] {
+    let word = |condition: Option<&Condition>| match condition {
+        None | Some(Condition::Never) => "never".to_owned(),
+        Some(Condition::Always) => "always".to_owned(),
+        Some(Condition::When(expr)) => expr.source.clone(),
+    };
+    let create = access.is_some_and(|access| access.create);
+    [
+        ("read", word(access.map(|access| &access.read))),
+        ("create", if create { "always" } else { "never" }.to_owned()),
+        ("update", word(access.map(|access| &access.update))),
+        ("delete", word(access.map(|access| &access.delete))),
+    ]
+}
+
+fn levels(before: Option<&Form>, form: &Form, role: &Key, changes: &mut Vec<AccessChange>) {
+    for (position, field) in form.fields.iter().enumerate() {
+        let to = level(form, role, position, None);
+        let former = before.and_then(|before| Some((before, former_field(&before.fields, field)?)));
+        let from = former.map_or(Level::None, |(before, (position, _))| level(before, role, position, None));
+        push_level(changes, role, &form.key, field.key.to_string(), from, to);
+        for (row, child) in field.kind.rows().iter().enumerate() {
+            let to = level(form, role, position, Some(row));
+            let from = former.map_or(Level::None, |(before, (position, table))| {
+                former_row(table, child).map_or(Level::None, |row| level(before, role, position, Some(row)))
+            });
+            push_level(changes, role, &form.key, format!("{}.{}", field.key, child.key), from, to);
+        }
+    }
+    let Some(before) = before else { return };
+    for (position, field) in before.fields.iter().enumerate() {
+        let Some(wanted) = successor(&form.fields, field) else {
+            let from = level(before, role, position, None);
+            push_level(changes, role, &form.key, field.key.to_string(), from, Level::None);
+            continue;
+        };
+        for (row, child) in field.kind.rows().iter().enumerate() {
+            if successor(wanted.kind.rows(), child).is_none() {
+                let from = level(before, role, position, Some(row));
+                push_level(changes, role, &form.key, format!("{}.{}", field.key, child.key), from, Level::None);
+            }
+        }
+    }
+}
+
+/// The wanted field that a deployed one lives on in.
+fn successor<'a>(wanted: &'a [Field], field: &Field) -> Option<&'a Field> {
+    wanted.iter().find(|wanted| wanted.key == field.key || wanted.was.contains(&field.key))
+}
+
+fn former_row(table: &Field, child: &Field) -> Option<usize> {
+    former_field(table.kind.rows(), child).map(|(position, _)| position)
+}
+
+fn level(form: &Form, role: &Key, position: usize, row: Option<usize>) -> Level {
+    let Some(access) = form.access.get(role) else { return Level::None };
+    let found = match row {
+        None => access.levels.get(position),
+        Some(row) => access.row_levels.get(&position).and_then(|levels| levels.get(row)),
+    };
+    found.copied().unwrap_or(Level::None)
+}
+
+fn gone(form: &Form, role: &Key, changes: &mut Vec<AccessChange>) {
+    for (operation, from) in words(form.access.get(role)) {
+        push(changes, role, &form.key, Subject::Operation(operation), from, "never".to_owned());
+    }
+    for (position, field) in form.fields.iter().enumerate() {
+        push_level(changes, role, &form.key, field.key.to_string(), level(form, role, position, None), Level::None);
+    }
+}
+
+enum Subject {
+    Field(String),
+    Operation(&'static str),
+}
+
+fn push_level(changes: &mut Vec<AccessChange>, role: &Key, form: &Key, field: String, from: Level, to: Level) {
+    push(changes, role, form, Subject::Field(field), from.word().to_owned(), to.word().to_owned());
+}
+
+fn push(changes: &mut Vec<AccessChange>, role: &Key, form: &Key, subject: Subject, from: String, to: String) {
+    if from == to {
+        return;
+    }
+    let (field, operation) = match subject {
+        Subject::Field(field) => (Some(field), None),
+        Subject::Operation(operation) => (None, Some(operation)),
+    };
+    changes.push(AccessChange { role: role.to_string(), form: form.to_string(), field, operation, from, to });
+}

@@ -1,0 +1,191 @@
+//! Changes of forms: tables, columns, options, uniqueness, indexes.
+
+use crate::Key;
+use crate::expr::Type;
+use crate::pack::Pack;
+use crate::pack::form::{ChoiceOption, Field, FieldKind, Form, SortKey};
+
+use super::{Blocked, ChangeClass, Plan};
+
+/// Adds the changes of all forms.
+pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack, plan: &mut Plan) {
+    for form in wanted.forms().values() {
+        let at = format!("forms/{}", form.key);
+        let Some(before) = deployed.and_then(|deployed| former_form(deployed, form)) else {
+            plan.push(ChangeClass::Add, at, None);
+            continue;
+        };
+        if before.key != form.key {
+            plan.push(ChangeClass::Rename, at.clone(), Some(format!("was `{}`", before.key)));
+        }
+        fields(&before.fields, &form.fields, &at, plan);
+        constraints(before, form, &at, plan);
+    }
+    for form in deployed.into_iter().flat_map(|deployed| deployed.forms().values()) {
+        let lives_on = wanted.forms().values().any(|wanted| wanted.key == form.key || wanted.was.contains(&form.key));
+        if !lives_on {
+            plan.push(ChangeClass::Hide, format!("forms/{}", form.key), None);
+        }
+    }
+}
+
+/// The deployed form that a wanted one is, by its key or one of its old keys.
+pub(super) fn former_form<'a>(deployed: &'a Pack, form: &Form) -> Option<&'a Form> {
+    std::iter::once(&form.key).chain(&form.was).find_map(|key| deployed.forms().get(key)).map(|form| &**form)
+}
+
+/// The deployed field that a wanted one is.
+pub(super) fn former_field<'a>(before: &'a [Field], field: &Field) -> Option<(usize, &'a Field)> {
+    std::iter::once(&field.key)
+        .chain(&field.was)
+        .find_map(|key| before.iter().enumerate().find(|(_, before)| before.key == *key))
+}
+
+fn fields(before: &[Field], wanted: &[Field], at: &str, plan: &mut Plan) {
+    for field in wanted {
+        let at = format!("{at}/fields/{}", field.key);
+        match former_field(before, field) {
+            None => added(field, at, plan),
+            Some((_, before)) => {
+                if before.key != field.key {
+                    plan.push(ChangeClass::Rename, at.clone(), Some(format!("was `{}`", before.key)));
+                }
+                changed(before, field, &at, plan);
+            }
+        }
+    }
+    for gone in before {
+        if !wanted.iter().any(|field| field.key == gone.key || field.was.contains(&gone.key)) {
+            plan.push(ChangeClass::Hide, format!("{at}/fields/{}", gone.key), None);
+        }
+    }
+}
+
+fn added(field: &Field, at: String, plan: &mut Plan) {
+    plan.push(ChangeClass::Add, at.clone(), None);
+    if fills_itself(field) {
+        plan.push(ChangeClass::Backfill, at, None);
+    }
+}
+
+/// Whether a new column gets its values from others: a stored computed field, a snapshot.
+fn fills_itself(field: &Field) -> bool {
+    let follows = field.compute.is_some() || matches!(field.kind, FieldKind::Lookup { .. });
+    follows && field.is_stored()
+}
+
+fn changed(before: &Field, field: &Field, at: &str, plan: &mut Plan) {
+    match (&before.kind, &field.kind) {
+        (FieldKind::Table { fields: old, .. }, FieldKind::Table { fields: new, .. }) => {
+            return fields(old, new, at, plan);
+        }
+        (FieldKind::Choice { options: old, .. }, FieldKind::Choice { options: new, .. }) => {
+            options(old, new, at, plan);
+        }
+        _ => {}
+    }
+    if !before.is_stored() && field.is_stored() {
+        return added(field, at.to_owned(), plan);
+    }
+    if before.is_stored() && !field.is_stored() {
+        return plan.push(ChangeClass::Hide, at.to_owned(), Some("computed on reading from now on".to_owned()));
+    }
+    if type_word(before) != type_word(field) {
+        convert(before, field, at, plan);
+    }
+    let formula = |field: &Field| field.compute.as_ref().map(|compute| compute.expr.source.clone());
+    if field.is_stored() && field.compute.is_some() && formula(before) != formula(field) {
+        plan.push(ChangeClass::Backfill, at.to_owned(), Some("computed differently".to_owned()));
+    }
+}
+
+fn convert(before: &Field, field: &Field, at: &str, plan: &mut Plan) {
+    let detail = format!("{} → {}", type_word(before), type_word(field));
+    if convertible(before, field) {
+        plan.push(ChangeClass::Convert, at.to_owned(), Some(detail));
+    } else {
+        plan.blocked.push(Blocked {
+            at: at.to_owned(),
+            message: format!("stored values cannot be converted: {detail}"),
+            hint: "add a field of the new type under another key; the old one is hidden and keeps its data".to_owned(),
+        });
+    }
+}
+
+/// The type as far as it decides how a value is stored.
+fn type_word(field: &Field) -> String {
+    match (&field.kind, field.ty()) {
+        (FieldKind::Lookup { .. }, Type::Link(to)) | (FieldKind::Link { .. }, Type::Link(to)) => {
+            format!("link to {to}")
+        }
+        (_, Type::Decimal { scale }) => format!("decimal of {scale} places"),
+        (FieldKind::Lookup { .. }, ty) => ty.to_string(),
+        // One line, several lines, an address: text, whatever its rules.
+        (kind, Type::Text) if !matches!(kind, FieldKind::Series { .. }) => "text".to_owned(),
+        (kind, _) => kind.name().to_owned(),
+    }
+}
+
+fn convertible(before: &Field, field: &Field) -> bool {
+    let textual = |ty: &Type| matches!(ty, Type::Text | Type::Choice(_) | Type::Queue);
+    let (from, to) = (before.ty(), field.ty());
+    let scalar = !matches!(from, Type::Rows(_) | Type::Link(_) | Type::User);
+    (textual(from) && textual(to))
+        || (from.is_numeric() && to.is_numeric())
+        || (scalar && *to == Type::Text)
+        || matches!((from, to), (Type::Date, Type::DateTime) | (Type::DateTime, Type::Date))
+}
+
+type Options = indexmap::IndexMap<Key, ChoiceOption>;
+
+fn options(before: &Options, wanted: &Options, at: &str, plan: &mut Plan) {
+    for (key, option) in wanted {
+        if before.contains_key(key) {
+            continue;
+        }
+        let at = format!("{at}/options/{key}");
+        match option.was.iter().find(|old| before.contains_key(*old)) {
+            Some(old) => plan.push(ChangeClass::Rename, at, Some(format!("was `{old}`"))),
+            None => plan.push(ChangeClass::Add, at, None),
+        }
+    }
+    for key in before.keys() {
+        if !wanted.contains_key(key) && !wanted.values().any(|option| option.was.contains(key)) {
+            plan.push(ChangeClass::Hide, format!("{at}/options/{key}"), None);
+        }
+    }
+}
+
+/// Uniqueness and indexes hold no data: they are made and dropped. A changed one is both.
+fn constraints(before: &Form, wanted: &Form, at: &str, plan: &mut Plan) {
+    let described = |form: &Form| -> Vec<(String, String)> {
+        let names = |positions: &[usize]| -> String {
+            let keys: Vec<&str> = positions.iter().map(|position| &*form.fields[*position].key).collect();
+            keys.join(",")
+        };
+        let mut described = Vec::new();
+        if !form.natural_key.is_empty() {
+            described.push((format!("{at}/naturalKey"), names(&form.natural_key)));
+        }
+        for (key, unique) in &form.uniques {
+            let condition = unique.filter.as_ref().map_or("", |filter| &filter.source);
+            described.push((format!("{at}/unique/{key}"), format!("{} where {condition}", names(&unique.fields))));
+        }
+        for index in &form.indexes {
+            let words: Vec<String> = index.iter().map(sort_word).collect();
+            described.push((format!("{at}/indexes/{}", words.join(",")), String::new()));
+        }
+        described
+    };
+    let (old, new) = (described(before), described(wanted));
+    for (at, _) in old.iter().filter(|entry| !new.contains(entry)) {
+        plan.push(ChangeClass::Drop, at.clone(), None);
+    }
+    for (at, _) in new.iter().filter(|entry| !old.contains(entry)) {
+        plan.push(ChangeClass::Add, at.clone(), None);
+    }
+}
+
+fn sort_word(key: &SortKey) -> String {
+    format!("{}{}", if key.descending { "-" } else { "" }, key.key)
+}

@@ -1,0 +1,52 @@
+//! Changes of workflows: steps that come, go or become another kind, and who may be standing on them.
+
+use crate::pack::Pack;
+use crate::pack::workflow::{Action, Node, Workflow};
+
+use super::{ChangeClass, Plan, RunningEffect};
+
+/// Adds the changes of all workflows. Instances run on with the new definition, from the step they stand on.
+pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack, plan: &mut Plan) {
+    let before = |key: &str| deployed.and_then(|deployed| deployed.workflows().get(key));
+    for workflow in wanted.workflows().values() {
+        match before(&workflow.key) {
+            None => plan.push(ChangeClass::Add, format!("workflows/{}", workflow.key), None),
+            Some(before) => steps(before, workflow, plan),
+        }
+    }
+    for workflow in deployed.into_iter().flat_map(|deployed| deployed.workflows().values()) {
+        if !wanted.workflows().contains_key(&workflow.key) {
+            plan.push(ChangeClass::Hide, format!("workflows/{}", workflow.key), None);
+            workflow.graph.nodes.values().for_each(|node| stranded(workflow, node, plan));
+        }
+    }
+}
+
+fn steps(before: &Workflow, wanted: &Workflow, plan: &mut Plan) {
+    let at = |key: &str| format!("workflows/{}/steps/{key}", wanted.key);
+    for node in wanted.graph.nodes.values() {
+        match before.graph.nodes.get(&node.key) {
+            None => plan.push(ChangeClass::Add, at(&node.key), None),
+            Some(old) if old.action.name() != node.action.name() => {
+                let detail = format!("{} → {}", old.action.name(), node.action.name());
+                plan.push(ChangeClass::Convert, at(&node.key), Some(detail));
+                stranded(before, old, plan);
+            }
+            Some(_) => {}
+        }
+    }
+    for node in before.graph.nodes.values() {
+        if !wanted.graph.nodes.contains_key(&node.key) {
+            plan.push(ChangeClass::Hide, at(&node.key), None);
+            stranded(before, node, plan);
+        }
+    }
+}
+
+/// Only tasks and waits hold an instance between two stimuli.
+fn stranded(workflow: &Workflow, node: &Node, plan: &mut Plan) {
+    if matches!(node.action, Action::User(_) | Action::Wait { .. }) {
+        let (workflow, step) = (workflow.key.to_string(), node.key.to_string());
+        plan.running.push(RunningEffect { workflow, step, instances: None });
+    }
+}

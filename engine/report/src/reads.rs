@@ -1,0 +1,80 @@
+//! What an expression reads: fields, and the forms an executor needs. Computed fields and live look-ups are followed to
+//! what they read themselves, so that a right is asked for everything that shows through.
+
+use std::collections::HashSet;
+
+use formwork_model::expr::ir::{FieldRef, Rows, Slot};
+use formwork_model::expr::{Ir, TableRef, Type};
+use formwork_model::pack::form::{Field, FieldKind, Form};
+use formwork_model::{Key, Pack};
+
+/// The fields an expression reads, and the forms they are in.
+#[derive(Debug, Clone, Default)]
+pub struct Reads {
+    /// Every field, those behind computed ones included.
+    pub fields: HashSet<FieldRef>,
+    /// Every form whose records are touched.
+    pub forms: HashSet<Key>,
+}
+
+impl Reads {
+    /// Adds what an expression reads.
+    pub fn add(&mut self, pack: &Pack, ir: &Ir) {
+        match ir {
+            Ir::Literal(_) | Ir::Name(_) => {}
+            Ir::Field(path) => {
+                path.hops.iter().for_each(|hop| self.add_field(pack, hop));
+                self.add_field(pack, &path.field);
+            }
+            Ir::Unary(_, operand) => self.add(pack, operand),
+            Ir::Binary(_, left, right) | Ir::InList(left, right) => {
+                self.add(pack, left);
+                self.add(pack, right);
+            }
+            Ir::In(item, members) => {
+                self.add(pack, item);
+                members.iter().for_each(|member| self.add(pack, member));
+            }
+            Ir::List(items) | Ir::Call(_, items) => items.iter().for_each(|item| self.add(pack, item)),
+            Ir::Fold(_, rows, each) => {
+                let (Rows::Table { field, .. } | Rows::Backlink { link: field, .. }) = rows;
+                self.add_field(pack, field);
+                each.iter().for_each(|each| self.add(pack, each));
+            }
+        }
+    }
+
+    /// Adds a field, and what it shows of others: a computed field's sources, stored or not, and a look-up's.
+    fn add_field(&mut self, pack: &Pack, field: &FieldRef) {
+        if !self.fields.insert(field.clone()) {
+            return;
+        }
+        self.forms.insert(field.table.form.clone());
+        let Some(form) = pack.forms().get(&field.table.form) else { return };
+        let Some(declared) = declared(form, field) else { return };
+        if let Some(compute) = &declared.compute {
+            self.add(pack, &compute.expr.ir);
+        }
+        if let Some(target) = looked_up(pack, form, declared) {
+            self.add_field(pack, &target);
+        }
+    }
+}
+
+/// The declaration a reference points to; none for the fields every record has.
+pub fn declared<'a>(form: &'a Form, field: &FieldRef) -> Option<&'a Field> {
+    let Slot::Field(index) = field.slot else { return None };
+    match &field.table.table {
+        None => form.fields.get(index),
+        Some(table) => form.field(table)?.1.kind.rows().get(index),
+    }
+}
+
+/// The linked form's field that a look-up shows. A snapshot shows what was there once: the same right is asked for.
+fn looked_up(pack: &Pack, form: &Form, field: &Field) -> Option<FieldRef> {
+    let FieldKind::Lookup { via, field, .. } = &field.kind else { return None };
+    let Type::Link(to) = form.fields.get(*via)?.ty() else { return None };
+    let (index, _) = pack.forms().get(to)?.field(field)?;
+    let table = TableRef::form(to);
+    Some(FieldRef { table, key: field.clone(), slot: Slot::Field(index) })
+}

@@ -1,0 +1,352 @@
+//! Files become records: one row, one stimulus, through the same rules as everything else.
+//!
+//! The first of a repeated key wins; the rest, ragged rows and bad cells are reported by line. A second run of the same
+//! file finds every record unchanged.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use csv::{ByteRecord, ReaderBuilder};
+use flate2::read::GzDecoder;
+use futures_util::future::join_all;
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+use thiserror::Error;
+
+use formwork_core::change::{Reply, Written};
+use formwork_core::material::BadCell;
+use formwork_core::stimulus::Effects;
+use formwork_core::{Act, Viewer};
+use formwork_model::Pack;
+use formwork_model::pack::material::{Import, OnError};
+use formwork_store::{Failure, Fault};
+
+use crate::Engine;
+
+/// Rows under way at once: enough to fill a group commit, few enough to bound memory.
+const UNDER_WAY: usize = 256;
+/// Most bytes of a file once unpacked.
+const BYTES_MAX: u64 = 1 << 30;
+
+/// How an import went.
+#[derive(Debug, Clone, Default, Serialize, PartialEq)]
+pub struct Imported {
+    /// Rows read.
+    pub read: u64,
+    /// Records created.
+    pub created: u64,
+    /// Records changed.
+    pub updated: u64,
+    /// Rows whose record held these values already, and rows the definition leaves out.
+    pub skipped: u64,
+    /// What was refused or (with `onError: null`) left empty, by line.
+    #[serde(skip)]
+    pub errors: Vec<RowError>,
+    /// Rows refused.
+    pub rejected: u64,
+}
+
+/// A row that was refused, or a cell of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RowError {
+    /// Line of the file the row starts in, counted from 1.
+    pub line: u64,
+    /// `ragged`, `encoding`, `repeated`, or the code of a rule.
+    pub code: String,
+    /// Into the record.
+    pub pointer: String,
+    /// The cell, if it is one.
+    pub value: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Why a file could not be imported at all.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// There is no such import definition.
+    #[error("there is no import `{0}`")]
+    Unknown(String),
+    /// The file cannot be read.
+    #[error("the file cannot be read: {0}")]
+    Unreadable(String),
+    /// Us or the world.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Engine {
+    /// Imports a CSV file (also gzipped) by a definition of the pack. `progress` is told after each row.
+    pub async fn import(
+        &self,
+        pack: &Arc<Pack>,
+        import: &str,
+        file: &[u8],
+        progress: &(dyn Fn(&Imported) + Send + Sync),
+    ) -> Result<Imported, ImportError> {
+        let import = pack.imports().get(import).ok_or_else(|| ImportError::Unknown(import.to_owned()))?.clone();
+        let bytes = unpacked(file).map_err(|error| ImportError::Unreadable(error.to_string()))?;
+        let mut run = Run::new(self, pack, &import);
+        for row in rows(&bytes, import.delimiter)? {
+            run.take(row).await?;
+            progress(&run.done);
+        }
+        run.finish().await?;
+        progress(&run.done);
+        Ok(run.done)
+    }
+}
+
+/// A file under way.
+struct Run<'e> {
+    engine: &'e Engine,
+    pack: Arc<Pack>,
+    import: Arc<Import>,
+    viewer: Viewer,
+    /// Line of the first row of each key.
+    seen: HashMap<String, u64>,
+    pending: Vec<(u64, Map<String, Json>)>,
+    done: Imported,
+}
+
+impl<'e> Run<'e> {
+    fn new(engine: &'e Engine, pack: &Arc<Pack>, import: &Arc<Import>) -> Self {
+        let language = pack.languages().first().map_or("en", String::as_str);
+        Self {
+            engine,
+            pack: pack.clone(),
+            import: import.clone(),
+            viewer: Viewer::system(language),
+            seen: HashMap::new(),
+            pending: Vec::with_capacity(UNDER_WAY),
+            done: Imported::default(),
+        }
+    }
+
+    async fn take(&mut self, row: CsvRow) -> Result<(), Fault> {
+        self.done.read += 1;
+        let line = row.line;
+        let columns = match row.columns {
+            Ok(columns) => columns,
+            Err((code, message)) => {
+                self.reject(RowError { line, code, pointer: String::new(), value: String::new(), message });
+                return Ok(());
+            }
+        };
+        let at = self.engine.clock().now();
+        let mapped = match formwork_core::material::import_row(&self.pack, &self.import, &columns, at) {
+            Ok(Some(mapped)) => mapped,
+            Ok(None) => {
+                self.done.skipped += 1;
+                return Ok(());
+            }
+            Err(errors) => {
+                for bad in errors {
+                    self.report(line, bad);
+                }
+                self.done.rejected += 1;
+                return Ok(());
+            }
+        };
+        if let Some(first) = self.seen.get(&mapped.key) {
+            let message = format!("the same key stands in line {first}; the first row wins");
+            self.reject(RowError { line, code: "repeated".into(), pointer: String::new(), value: mapped.key, message });
+            return Ok(());
+        }
+        self.seen.insert(mapped.key, line);
+        self.pending.push((line, mapped.values));
+        if self.pending.len() == UNDER_WAY { self.flush().await } else { Ok(()) }
+    }
+
+    async fn finish(&mut self) -> Result<(), Fault> {
+        self.flush().await?;
+        self.done.errors.sort_by_key(|error| error.line);
+        Ok(())
+    }
+
+    /// Submits what is pending; the store takes the rows in the order of the file and commits them together.
+    async fn flush(&mut self) -> Result<(), Fault> {
+        let store = self.engine;
+        let rows = std::mem::take(&mut self.pending);
+        let submissions = rows.into_iter().map(|(line, values)| {
+            let act = self.upsert(values.clone());
+            let (pack, viewer) = (self.pack.clone(), self.viewer.clone());
+            async move { (line, values, store.submit(&pack, viewer, act, None).await) }
+        });
+        for (line, values, result) in join_all(submissions).await {
+            self.settle(line, values, result).await?;
+        }
+        Ok(())
+    }
+
+    fn upsert(&self, values: Map<String, Json>) -> Act {
+        Act::Upsert {
+            form: self.import.form.clone(),
+            by: self.import.upsert.clone(),
+            values,
+            effects: Effects { starts: self.import.starts, notify: self.import.notify },
+        }
+    }
+
+    async fn settle(
+        &mut self,
+        line: u64,
+        mut values: Map<String, Json>,
+        result: Result<formwork_store::Committed, Failure>,
+    ) -> Result<(), Fault> {
+        match result {
+            Ok(committed) => self.count(&committed.reply),
+            Err(Failure::Rejected(rejection)) => {
+                let bad: Vec<String> = rejection.errors.iter().map(|error| error.pointer.clone()).collect();
+                for error in &rejection.errors {
+                    let value = values.get(error.pointer.trim_start_matches('/')).map(cell_text).unwrap_or_default();
+                    self.report(line, BadCell { error: error.clone(), value });
+                }
+                if rejection.errors.is_empty() {
+                    let (code, message) = (rejection.code.clone(), rejection.title.clone());
+                    self.report_row(line, code, message);
+                }
+                // With `onError: null` the row goes in once more without the cells that did not fit.
+                let before = values.len();
+                values.retain(|field, _| !bad.contains(&format!("/{field}")));
+                if self.import.on_error == OnError::Null && values.len() < before {
+                    let act = self.upsert(values);
+                    match self.engine.submit(&self.pack, self.viewer.clone(), act, None).await {
+                        Ok(committed) => self.count(&committed.reply),
+                        Err(Failure::Rejected(_)) => self.done.rejected += 1,
+                        Err(failure) => return Err(fault_of(failure)),
+                    }
+                } else {
+                    self.done.rejected += 1;
+                }
+            }
+            Err(failure) => return Err(fault_of(failure)),
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Record { outcome: Written::Created, .. } => self.done.created += 1,
+            Reply::Record { outcome: Written::Updated, .. } => self.done.updated += 1,
+            _ => self.done.skipped += 1,
+        }
+    }
+
+    fn reject(&mut self, error: RowError) {
+        self.done.errors.push(error);
+        self.done.rejected += 1;
+    }
+
+    fn report(&mut self, line: u64, bad: BadCell) {
+        let BadCell { error, value } = bad;
+        self.done.errors.push(RowError {
+            line,
+            code: error.code,
+            pointer: error.pointer,
+            value,
+            message: error.message,
+        });
+    }
+
+    fn report_row(&mut self, line: u64, code: String, message: String) {
+        self.done.errors.push(RowError { line, code, pointer: String::new(), value: String::new(), message });
+    }
+}
+
+/// The rejected rows as a file: `line,code,pointer,value,message`.
+pub fn errors_csv(errors: &[RowError]) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for error in errors {
+        writer.serialize(error).expect("texts and numbers can be written to memory");
+    }
+    if errors.is_empty() {
+        writer.write_record(["line", "code", "pointer", "value", "message"]).expect("memory does not fail");
+    }
+    writer.into_inner().expect("memory does not fail")
+}
+
+/// A row of the file.
+struct CsvRow {
+    line: u64,
+    /// By header; or why the row cannot be read: code and message.
+    columns: Result<Vec<(String, String)>, (String, String)>,
+}
+
+/// Reads rows lazily: memory is that of the unpacked file.
+fn rows(bytes: &[u8], delimiter: u8) -> Result<impl Iterator<Item = CsvRow> + '_, ImportError> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bytes);
+    let headers = reader.byte_headers().map_err(|error| ImportError::Unreadable(error.to_string()))?;
+    let headers: Vec<String> = headers.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+    Ok(reader.into_byte_records().map(move |record| match record {
+        Ok(record) => {
+            let line = record.position().map_or(0, csv::Position::line);
+            CsvRow { line, columns: columns(&headers, &record) }
+        }
+        Err(error) => {
+            let line = error.position().map_or(0, csv::Position::line);
+            CsvRow { line, columns: Err(("unreadable".to_owned(), error.to_string())) }
+        }
+    }))
+}
+
+fn columns(headers: &[String], record: &ByteRecord) -> Result<Vec<(String, String)>, (String, String)> {
+    if record.len() != headers.len() {
+        let message = format!("the row has {} columns, the header {}", record.len(), headers.len());
+        return Err(("ragged".to_owned(), message));
+    }
+    let cells = headers.iter().zip(record.iter()).map(|(header, cell)| match std::str::from_utf8(cell) {
+        Ok(text) => Ok((header.clone(), text.to_owned())),
+        Err(_) => Err(("encoding".to_owned(), format!("column `{header}` is not UTF-8"))),
+    });
+    cells.collect()
+}
+
+/// A gzipped file is unpacked, at most a gibibyte.
+fn unpacked(file: &[u8]) -> std::io::Result<std::borrow::Cow<'_, [u8]>> {
+    if !file.starts_with(&[0x1F, 0x8B]) {
+        return Ok(file.into());
+    }
+    let mut bytes = Vec::new();
+    GzDecoder::new(file).take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(std::io::Error::other("more than 1 GiB once unpacked"));
+    }
+    Ok(bytes.into())
+}
+
+fn cell_text(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn fault_of(failure: Failure) -> Fault {
+    match failure {
+        Failure::Fault(fault) => fault,
+        other => Fault { context: other.to_string(), source: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_told_by_the_line_they_start_in() {
+        let file = b"\xEF\xBB\xBFid,text\n1,\"two\nlines\"\n2\n3,\xFF\n4,last\n";
+        let told: Vec<_> = rows(file, b',')
+            .expect("the header can be read")
+            .map(|row| (row.line, row.columns.map(|columns| columns[1].1.clone()).map_err(|(code, _)| code)))
+            .collect();
+        assert_eq!(
+            told,
+            vec![
+                (2, Ok("two\nlines".to_owned())),
+                (4, Err("ragged".to_owned())),
+                (5, Err("encoding".to_owned())),
+                (6, Ok("last".to_owned())),
+            ]
+        );
+    }
+}

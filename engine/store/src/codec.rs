@@ -1,0 +1,365 @@
+//! Rows of the system tables, and what they hold in the core's words.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use formwork_core::change::{Event, OutboxMessage, Reply, Written};
+use formwork_core::facts::UserFacts;
+use formwork_core::instance::{Instance, InstanceStatus, Pool, State, Task, TaskStatus, TimerRow};
+use formwork_model::{Key, Value};
+
+use crate::dialect::ColumnKind::{self, DateTime as Time, Id, Integer, Json as Document, Text};
+use crate::statement::Row;
+use crate::{Deployment, Fault, User};
+
+/// A selection of columns of a system table.
+pub(crate) struct Selection {
+    pub(crate) columns: &'static str,
+    pub(crate) kinds: &'static [ColumnKind],
+}
+
+pub(crate) const INSTANCE: Selection = Selection {
+    columns: "id, workflow, pack_hash, form, record, start_key, status, started_at, started_by, revision, state",
+    kinds: &[Id, Text, Text, Text, Id, Text, Text, Time, Id, Integer, Document],
+};
+
+pub(crate) const TASK: Selection = Selection {
+    columns: "id, instance, workflow, pack_hash, activation, step, form, record, pool_kind, pool_key, assignee, status, \
+              created_at, due_at, closed_at, closed_by, outcome",
+    kinds: &[Id, Id, Text, Text, Integer, Text, Text, Id, Text, Text, Id, Text, Time, Time, Time, Id, Text],
+};
+
+pub(crate) const TIMER: Selection =
+    Selection { columns: "id, instance, pack, activation, event, due_at", kinds: &[Id, Id, Text, Integer, Text, Time] };
+
+pub(crate) const EVENT: Selection = Selection {
+    columns: "number, at, form, record, instance, kind, step, activation, actor, actor_kind, data",
+    kinds: &[Integer, Time, Text, Id, Id, Text, Text, Integer, Id, Text, Document],
+};
+
+pub(crate) const USER: Selection = Selection {
+    columns: "id, login, password_hash, name, active, roles, queues, language, theme",
+    kinds: &[Id, Text, Text, Text, ColumnKind::Boolean, Document, Document, Text, Text],
+};
+
+pub(crate) const MESSAGE: Selection = Selection {
+    columns: "message_key, pack, channel, template, address, subject, body, instance, form, record, created_at, state, \
+              attempts, epoch, reason",
+    kinds: &[Text, Text, Text, Text, Text, Text, Text, Id, Text, Id, Time, Text, Integer, Integer, Text],
+};
+
+pub(crate) const DEPLOYMENT: Selection =
+    Selection { columns: "number, pack, version, hash, at", kinds: &[Integer, Text, Text, Text, Time] };
+
+/// Takes the values of a row one after another.
+pub(crate) struct Reader(std::vec::IntoIter<Value>);
+
+impl Reader {
+    pub(crate) fn new(row: Row) -> Self {
+        Self(row.into_iter())
+    }
+
+    pub(crate) fn value(&mut self) -> Value {
+        self.0.next().unwrap_or_default()
+    }
+
+    pub(crate) fn rest(self) -> impl Iterator<Item = Value> {
+        self.0
+    }
+
+    pub(crate) fn id(&mut self) -> Result<Uuid, Fault> {
+        self.maybe_id()?.ok_or_else(|| unexpected("an id", &Value::Null))
+    }
+
+    pub(crate) fn maybe_id(&mut self) -> Result<Option<Uuid>, Fault> {
+        match self.value() {
+            Value::Null => Ok(None),
+            Value::Id(id) => Ok(Some(id)),
+            other => Err(unexpected("an id", &other)),
+        }
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String, Fault> {
+        self.maybe_text()?.ok_or_else(|| unexpected("text", &Value::Null))
+    }
+
+    pub(crate) fn maybe_text(&mut self) -> Result<Option<String>, Fault> {
+        match self.value() {
+            Value::Null => Ok(None),
+            Value::Text(text) => Ok(Some(text)),
+            other => Err(unexpected("text", &other)),
+        }
+    }
+
+    pub(crate) fn key(&mut self) -> Result<Key, Fault> {
+        Ok(self.text()?.into())
+    }
+
+    pub(crate) fn integer(&mut self) -> Result<i64, Fault> {
+        self.maybe_integer()?.ok_or_else(|| unexpected("an integer", &Value::Null))
+    }
+
+    pub(crate) fn maybe_integer(&mut self) -> Result<Option<i64>, Fault> {
+        match self.value() {
+            Value::Null => Ok(None),
+            Value::Integer(number) => Ok(Some(number)),
+            other => Err(unexpected("an integer", &other)),
+        }
+    }
+
+    pub(crate) fn boolean(&mut self) -> Result<bool, Fault> {
+        match self.value() {
+            Value::Boolean(truth) => Ok(truth),
+            other => Err(unexpected("a boolean", &other)),
+        }
+    }
+
+    pub(crate) fn time(&mut self) -> Result<DateTime<Utc>, Fault> {
+        self.maybe_time()?.ok_or_else(|| unexpected("an instant", &Value::Null))
+    }
+
+    pub(crate) fn maybe_time(&mut self) -> Result<Option<DateTime<Utc>>, Fault> {
+        match self.value() {
+            Value::Null => Ok(None),
+            Value::DateTime(at) => Ok(Some(at)),
+            other => Err(unexpected("an instant", &other)),
+        }
+    }
+
+    pub(crate) fn document<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Fault> {
+        serde_json::from_str(&self.text()?).map_err(|error| Fault::of("reading a stored document", error))
+    }
+
+    fn record(&mut self) -> Result<Option<(Key, Uuid)>, Fault> {
+        let (form, id) = (self.maybe_text()?, self.maybe_id()?);
+        Ok(form.zip(id).map(|(form, id)| (form.into(), id)))
+    }
+}
+
+pub(crate) fn instance(row: Row) -> Result<Instance, Fault> {
+    let mut row = Reader::new(row);
+    Ok(Instance {
+        id: row.id()?,
+        workflow: row.key()?,
+        pack_hash: row.text()?,
+        record: row.record()?,
+        key: row.text()?,
+        status: status_of(&row.text()?)?,
+        started_at: row.time()?,
+        started_by: row.maybe_id()?,
+        revision: row.integer()?,
+        state: row.document::<State>()?,
+    })
+}
+
+pub(crate) fn task(row: Row) -> Result<Task, Fault> {
+    let mut row = Reader::new(row);
+    Ok(Task {
+        id: row.id()?,
+        instance: row.id()?,
+        workflow: row.key()?,
+        pack_hash: row.text()?,
+        activation: number(row.integer()?),
+        step: row.key()?,
+        record: row.record()?,
+        pool: pool_of(&row.text()?, row.maybe_text()?)?,
+        assignee: row.maybe_id()?,
+        status: task_status_of(&row.text()?)?,
+        created_at: row.time()?,
+        due_at: row.maybe_time()?,
+        closed: {
+            let (at, by) = (row.maybe_time()?, row.maybe_id()?);
+            at.map(|at| (at, by))
+        },
+        outcome: row.maybe_text()?,
+    })
+}
+
+pub(crate) fn timer(row: Row) -> Result<TimerRow, Fault> {
+    let mut row = Reader::new(row);
+    Ok(TimerRow {
+        id: row.id()?,
+        instance: row.id()?,
+        pack: row.key()?,
+        activation: number(row.integer()?),
+        event: row.key()?,
+        due_at: row.time()?,
+    })
+}
+
+pub(crate) fn event(row: Row) -> Result<(i64, Event), Fault> {
+    let mut row = Reader::new(row);
+    let seq = row.integer()?;
+    let event = Event {
+        at: row.time()?,
+        record: row.record()?,
+        instance: row.maybe_id()?,
+        kind: row.text()?,
+        step: {
+            let (step, activation) = (row.maybe_text()?, row.maybe_integer()?);
+            step.zip(activation).map(|(step, activation)| (step.into(), number(activation)))
+        },
+        actor: row.maybe_id()?,
+        actor_kind: row.text()?,
+        data: row.document()?,
+    };
+    Ok((seq, event))
+}
+
+pub(crate) fn user(row: Row) -> Result<User, Fault> {
+    let mut row = Reader::new(row);
+    let (id, login, password_hash) = (row.id()?, row.text()?, row.text()?);
+    let facts = UserFacts {
+        name: row.text()?,
+        active: row.boolean()?,
+        roles: keys(row.document()?),
+        queues: keys(row.document()?),
+    };
+    Ok(User { id, login, password_hash, facts, language: row.text()?, theme: row.text()? })
+}
+
+/// A message and where it stands: (message, state, attempts, epoch, reason).
+pub(crate) fn message(row: Row) -> Result<(OutboxMessage, String, i32, i64, Option<String>), Fault> {
+    let mut row = Reader::new(row);
+    let message = OutboxMessage {
+        key: row.text()?,
+        pack: row.key()?,
+        channel: row.key()?,
+        template: row.key()?,
+        to: row.text()?,
+        subject: row.maybe_text()?,
+        body: row.text()?,
+        instance: row.id()?,
+        record: row.record()?,
+        created_at: row.time()?,
+    };
+    let (state, attempts) = (row.text()?, i32::try_from(row.integer()?).unwrap_or(i32::MAX));
+    Ok((message, state, attempts, row.integer()?, row.maybe_text()?))
+}
+
+pub(crate) fn deployment(row: Row) -> Result<Deployment, Fault> {
+    let mut row = Reader::new(row);
+    Ok(Deployment {
+        number: row.integer()?,
+        pack: row.key()?,
+        version: row.text()?,
+        hash: row.text()?,
+        at: row.time()?,
+        files: Vec::new(),
+    })
+}
+
+pub(crate) fn status_word(status: InstanceStatus) -> &'static str {
+    match status {
+        InstanceStatus::Running => "running",
+        InstanceStatus::Completed => "completed",
+        InstanceStatus::Failed => "failed",
+    }
+}
+
+pub(crate) fn task_status_word(status: TaskStatus) -> &'static str {
+    match status {
+        TaskStatus::Open => "open",
+        TaskStatus::Done => "done",
+        TaskStatus::Cancelled => "cancelled",
+    }
+}
+
+pub(crate) fn pool_words(pool: &Pool) -> (&'static str, Option<&Key>) {
+    match pool {
+        Pool::Queue(key) => ("queue", Some(key)),
+        Pool::Role(key) => ("role", Some(key)),
+        Pool::Person => ("person", None),
+    }
+}
+
+/// The reply as it is kept for a repeated request.
+pub(crate) fn reply_document(reply: &Reply) -> Json {
+    match reply {
+        Reply::Nothing => json!({"is": "nothing"}),
+        Reply::Record { form, id, version, outcome } => {
+            let outcome = match outcome {
+                Written::Created => "created",
+                Written::Updated => "updated",
+                Written::Unchanged => "unchanged",
+            };
+            json!({"is": "record", "form": &**form, "id": id, "version": version, "outcome": outcome})
+        }
+        Reply::Deleted => json!({"is": "deleted"}),
+        Reply::Task { id, state } => json!({"is": "task", "id": id, "state": state}),
+        Reply::Instance(id) => json!({"is": "instance", "id": id}),
+        Reply::Gone => json!({"is": "gone"}),
+    }
+}
+
+/// The reply kept as that document.
+pub(crate) fn reply_of(document: &Json) -> Result<Reply, Fault> {
+    let unreadable = || Fault::new("a stored reply cannot be read");
+    let text = |key: &str| document[key].as_str().ok_or_else(unreadable);
+    let id = || text("id")?.parse::<Uuid>().map_err(|error| Fault::of("reading a stored reply", error));
+    Ok(match text("is")? {
+        "nothing" => Reply::Nothing,
+        "record" => Reply::Record {
+            form: text("form")?.into(),
+            id: id()?,
+            version: document["version"].as_i64().ok_or_else(unreadable)?,
+            outcome: match text("outcome")? {
+                "created" => Written::Created,
+                "updated" => Written::Updated,
+                _ => Written::Unchanged,
+            },
+        },
+        "deleted" => Reply::Deleted,
+        "task" => Reply::Task {
+            id: id()?,
+            state: match text("state")? {
+                "done" => "done",
+                "cancelled" => "cancelled",
+                _ => "open",
+            },
+        },
+        "instance" => Reply::Instance(id()?),
+        "gone" => Reply::Gone,
+        _ => return Err(unreadable()),
+    })
+}
+
+fn status_of(word: &str) -> Result<InstanceStatus, Fault> {
+    Ok(match word {
+        "running" => InstanceStatus::Running,
+        "completed" => InstanceStatus::Completed,
+        "failed" => InstanceStatus::Failed,
+        _ => return Err(Fault::new(format!("unknown instance status `{word}`"))),
+    })
+}
+
+fn task_status_of(word: &str) -> Result<TaskStatus, Fault> {
+    Ok(match word {
+        "open" => TaskStatus::Open,
+        "done" => TaskStatus::Done,
+        "cancelled" => TaskStatus::Cancelled,
+        _ => return Err(Fault::new(format!("unknown task status `{word}`"))),
+    })
+}
+
+fn pool_of(kind: &str, key: Option<String>) -> Result<Pool, Fault> {
+    Ok(match (kind, key) {
+        ("queue", Some(key)) => Pool::Queue(key.into()),
+        ("role", Some(key)) => Pool::Role(key.into()),
+        ("person", _) => Pool::Person,
+        _ => return Err(Fault::new(format!("unknown pool `{kind}`"))),
+    })
+}
+
+fn keys(texts: Vec<String>) -> Vec<Key> {
+    texts.into_iter().map(Key::from).collect()
+}
+
+fn number(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or_default()
+}
+
+fn unexpected(wanted: &str, found: &Value) -> Fault {
+    Fault::new(format!("a system row holds {found:?} instead of {wanted}"))
+}

@@ -1,0 +1,342 @@
+//! One store over two engines: SQLite (embedded) and PostgreSQL.
+//!
+//! ```text
+//! submit:  BEGIN ─► decide ⇄ load what it needs ─► write the change set ─► COMMIT ─► reply
+//! ask:     snapshot ─► a pure question ⇄ load what it needs ─► answer
+//! ```
+//! Nothing leaves the store but replies and answers of pure functions of the core, which take a viewer.
+
+mod catalogue;
+mod changes;
+mod codec;
+mod decide;
+mod dialect;
+mod engine;
+mod layout;
+mod load;
+mod lower;
+mod names;
+mod people;
+pub mod postgres;
+mod schema;
+pub mod sqlite;
+mod statement;
+mod store;
+pub mod testing;
+mod work;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use formwork_core::change::{Event, Reply};
+use formwork_core::facts::UserFacts;
+use formwork_core::{Facts, Record, Rejection, Stimulus, Stop};
+use formwork_model::{Key, Pack};
+
+pub use decide::Decider;
+pub use lower::{Unsupported, supported};
+pub use postgres::PostgresStore;
+pub use sqlite::SqliteStore;
+
+/// The packs a transaction may need: the deployed ones, and older ones that running instances are pinned to.
+#[derive(Debug, Clone, Default)]
+pub struct Packs {
+    /// Every pack by hash.
+    pub by_hash: std::collections::HashMap<String, Arc<Pack>>,
+}
+
+/// A stimulus on its way in.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The deployed pack it is for.
+    pub pack: Arc<Pack>,
+    /// Packs of running instances, by hash.
+    pub packs: Arc<Packs>,
+    /// What happens.
+    pub stimulus: Stimulus,
+    /// The caller's idempotency key (scoped by user) and the hash of the request: same key and same hash give the stored
+    /// reply, another hash is refused.
+    pub idempotency: Option<(String, String)>,
+}
+
+/// A committed stimulus.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Committed {
+    /// What the caller is told.
+    pub reply: Reply,
+    /// Number of the last change-log row of the transaction, 0 if it changed no record; reads that carry it as `min_seq`
+    /// see the change. On PostgreSQL the number is that of the transaction, see [`Change::seq`].
+    pub seq: i64,
+    /// Whether this is the stored reply of an earlier, equal request.
+    pub replayed: bool,
+}
+
+/// Why a submission was not committed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The caller is refused; nothing was written.
+    #[error(transparent)]
+    Rejected(#[from] Box<Rejection>),
+    /// Too many stimuli wait: try again after this many seconds.
+    #[error("the queue is full, retry after {0} s")]
+    Busy(u32),
+    /// Us or the world.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Us or the world: logged once, never shown.
+#[derive(Debug, thiserror::Error)]
+#[error("{context}")]
+pub struct Fault {
+    /// What was being done.
+    pub context: String,
+    /// Why it failed.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// A fault that says all by itself.
+    pub fn new(context: impl Into<String>) -> Self {
+        Self { context: context.into(), source: None }
+    }
+
+    /// A fault with its cause.
+    pub fn of(context: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { context: context.into(), source: Some(source.into()) }
+    }
+}
+
+/// A pure question: called with ever more facts until it answers or refuses.
+pub type Question = Box<dyn Fn(&Facts) -> Result<Json, Stop> + Send + Sync>;
+
+/// A user and what they may do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct User {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// What they log in with; unique, lower case.
+    pub login: String,
+    /// argon2id, PHC string.
+    pub password_hash: String,
+    /// As rules see them.
+    pub facts: UserFacts,
+    /// `zh-CN`, `en`.
+    pub language: String,
+    /// `light`, `dark`, `system`.
+    pub theme: String,
+}
+
+/// A deployment of a pack: what ran from then on.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Counted from 1 over all packs.
+    pub number: i64,
+    /// The pack.
+    pub pack: Key,
+    /// Its version.
+    pub version: String,
+    /// Its hash.
+    pub hash: String,
+    /// The author's files: path → text.
+    pub files: Vec<(String, String)>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Work that came due: the dispatcher turns each into a submission or a delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueTimer {
+    /// The timer.
+    pub id: Uuid,
+    /// The pack its workflow is of.
+    pub pack: Key,
+    /// When it was due.
+    pub due_at: DateTime<Utc>,
+}
+
+/// A message claimed for delivery under a lease.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedMessage {
+    /// Stable over retries; the receiver's idempotency key.
+    pub key: String,
+    /// The lease: only its holder may settle the row.
+    pub epoch: i64,
+    /// How often it was tried before.
+    pub attempts: i32,
+    /// The message.
+    pub message: formwork_core::change::OutboxMessage,
+}
+
+/// What came of a delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Delivery {
+    /// Accepted by the other side.
+    Sent,
+    /// Try again then.
+    Retry {
+        /// When.
+        at: DateTime<Utc>,
+        /// Why it failed.
+        reason: String,
+    },
+    /// Given up.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A row of the change log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Its number: ascending in commit order. On PostgreSQL all changes of a transaction share one.
+    pub seq: i64,
+    /// The pack.
+    pub pack: Key,
+    /// The form.
+    pub form: Key,
+    /// The record.
+    pub id: Uuid,
+}
+
+/// The storage engine.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// `sqlite` or `postgres`.
+    fn engine(&self) -> &'static str;
+
+    /// Runs a stimulus in one transaction and replies after its durable commit.
+    async fn submit(&self, submission: Submission) -> Result<Committed, Failure>;
+
+    /// Answers a pure question on one snapshot. `min_seq`: the snapshot holds at least that change.
+    async fn ask(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure>;
+
+    /// The newest committed change number.
+    async fn seq(&self) -> Result<i64, Fault>;
+
+    // --- deployments -----------------------------------------------------------------------------------------------
+
+    /// The statements that bring the actual catalogue to `wanted` (three-way: deployed, wanted, actual), as text, with
+    /// the rows each touches; nothing is run.
+    async fn migration(&self, deployed: Option<&Pack>, wanted: &Pack) -> Result<Vec<Step>, Fault>;
+
+    /// Runs the migration and records the deployment, in one transaction, alone. Returns its number.
+    async fn deploy(
+        &self,
+        deployed: Option<&Pack>,
+        wanted: &Pack,
+        files: &[(String, String)],
+        at: DateTime<Utc>,
+    ) -> Result<i64, Fault>;
+
+    /// The newest deployment of each pack, and every older one that a running instance is pinned to.
+    async fn deployments(&self) -> Result<Vec<Deployment>, Fault>;
+
+    // --- people ----------------------------------------------------------------------------------------------------
+
+    /// Adds a user or replaces the one with that login.
+    async fn put_user(&self, user: &User) -> Result<(), Fault>;
+    /// By login.
+    async fn user_by_login(&self, login: &str) -> Result<Option<User>, Fault>;
+    /// By id.
+    async fn user(&self, id: Uuid) -> Result<Option<User>, Fault>;
+    /// All, by login; at most 1,000.
+    async fn users(&self) -> Result<Vec<User>, Fault>;
+    /// Opens a session: the SHA-256 of the cookie's token, the user, the end.
+    async fn put_session(&self, token_hash: &str, user: Uuid, until: DateTime<Utc>) -> Result<(), Fault>;
+    /// The session's user, if it is still open.
+    async fn session(&self, token_hash: &str, at: DateTime<Utc>) -> Result<Option<User>, Fault>;
+    /// Closes a session.
+    async fn end_session(&self, token_hash: &str) -> Result<(), Fault>;
+    /// Adds an API token: SHA-256 of the token, its user, a name, scopes.
+    async fn put_token(&self, token_hash: &str, user: Uuid, name: &str, scopes: &[String]) -> Result<(), Fault>;
+    /// The token's user and scopes.
+    async fn token(&self, token_hash: &str) -> Result<Option<(User, Vec<String>)>, Fault>;
+
+    // --- work that came due ----------------------------------------------------------------------------------------
+
+    /// Timers due at or before `at`, in due order. Firing is claimed by the stimulus itself (the timer row is locked and
+    /// removed in its transaction), so two nodes may see the same timer and only one fires it.
+    async fn due_timers(&self, at: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Fault>;
+    /// The earliest timer or message that is not due yet.
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, Fault>;
+    /// Claims messages due at or before `at` under a lease until `lease_until`.
+    async fn claim_messages(
+        &self,
+        at: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMessage>, Fault>;
+    /// Settles a claimed message; false when the lease was lost meanwhile.
+    async fn settle_message(
+        &self,
+        key: &str,
+        epoch: i64,
+        delivery: &Delivery,
+        at: DateTime<Utc>,
+    ) -> Result<bool, Fault>;
+    /// The newest messages with state and attempts, for operators and cases: (message, state, attempts, reason).
+    async fn messages(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<(formwork_core::change::OutboxMessage, String, i32, Option<String>)>, Fault>;
+    /// When a schedule last ran; `set` moves it forward, only if it still is `from`. False when another node was first.
+    async fn move_schedule(
+        &self,
+        workflow: &str,
+        start: &str,
+        from: Option<DateTime<Utc>>,
+        to: DateTime<Utc>,
+    ) -> Result<bool, Fault>;
+    /// When a schedule last ran.
+    async fn schedule(&self, workflow: &str, start: &str) -> Result<Option<DateTime<Utc>>, Fault>;
+    /// Ids of the records of a form for which the expression (frame 0) is true, in id order after `after`: the rows a
+    /// schedule runs over. The engine acts on them as the system.
+    async fn ids(
+        &self,
+        pack: &Arc<Pack>,
+        form: &str,
+        filter: Option<&formwork_model::expr::Ir>,
+        at: DateTime<Utc>,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Uuid>, Fault>;
+
+    // --- the columnar copy -----------------------------------------------------------------------------------------
+
+    /// Change-log rows after `after`, in commit order, at most `limit`; on PostgreSQL only those below the oldest
+    /// running transaction.
+    async fn changes(&self, after: i64, limit: u32) -> Result<Vec<Change>, Fault>;
+    /// Every record of a form on one snapshot, with the change number it holds. For the replica only: what leaves the
+    /// executor is policed by the plan.
+    async fn scan(&self, pack: &Arc<Pack>, form: &str) -> Result<(i64, Vec<Record>), Fault>;
+    /// These records as they are now; deleted ones are absent. For the replica only.
+    async fn records(&self, pack: &Arc<Pack>, form: &str, ids: &[Uuid]) -> Result<Vec<Record>, Fault>;
+
+    // --- operations ------------------------------------------------------------------------------------------------
+
+    /// History of everything, oldest first, after an event number: for cases and the audit page.
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<(i64, Event)>, Fault>;
+    /// Whether the store answers and its system tables are there.
+    async fn ready(&self) -> Result<(), Fault>;
+    /// Flushes and closes.
+    async fn close(&self);
+}
+
+/// A step of a migration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What it changes: `forms/ticket/fields/voucher`.
+    pub at: String,
+    /// The statements.
+    pub sql: Vec<String>,
+    /// Rows touched, where it touches any.
+    pub rows: Option<u64>,
+}

@@ -1,0 +1,114 @@
+//! What the core needs, as queries: made here for both engines, run by each, and added to the facts.
+//!
+//! ```text
+//! needs ─► loads ─► next() ─► query ─► take(rows) ─► … ─► finish(facts)
+//! ```
+//! Needs of one kind become one load, so that a stop of the core costs few round trips.
+
+pub(crate) mod page;
+mod records;
+mod system;
+mod tasks;
+
+use std::sync::Arc;
+
+use formwork_core::{Facts, facts::Need};
+use formwork_model::{Key, Pack};
+use uuid::Uuid;
+
+use crate::Fault;
+use crate::dialect::Dialect;
+use crate::layout::PackLayout;
+use crate::statement::{Row, Select};
+
+pub(crate) use records::RecordLoad;
+use system::SystemLoad;
+
+/// Most records one backlink may lead to in a transaction; more is a fault, because it cannot be held.
+const BACKLINKS_MAX: u32 = 100_000;
+
+/// Where and for whom things are loaded.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) dialect: Dialect,
+    pub(crate) pack: Arc<Pack>,
+    pub(crate) layout: Arc<PackLayout>,
+    /// Whether rows are locked for this transaction (PostgreSQL; on SQLite the writer is alone).
+    pub(crate) lock: bool,
+}
+
+/// A series number is wanted: each engine has its own way of counting.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SeriesKey {
+    pub(crate) form: Key,
+    pub(crate) field: Key,
+    pub(crate) period: String,
+}
+
+/// Something to load: one query after another until it is whole.
+pub(crate) enum Load {
+    Records(Box<RecordLoad>),
+    System(Box<SystemLoad>),
+}
+
+impl Load {
+    /// The next query; none when everything is there.
+    pub(crate) fn next(&mut self) -> Result<Option<Select>, Fault> {
+        match self {
+            Load::Records(load) => load.next(),
+            Load::System(load) => Ok(load.next()),
+        }
+    }
+
+    /// The answer to the last query.
+    pub(crate) fn take(&mut self, rows: Vec<Row>) -> Result<(), Fault> {
+        match self {
+            Load::Records(load) => load.take(rows),
+            Load::System(load) => {
+                load.take(rows);
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds what was loaded.
+    pub(crate) fn finish(self, facts: &mut Facts) -> Result<(), Fault> {
+        match self {
+            Load::Records(load) => {
+                load.finish(facts);
+                Ok(())
+            }
+            Load::System(load) => load.finish(facts),
+        }
+    }
+}
+
+/// The loads that answer the needs, and the series numbers wanted.
+pub(crate) fn loads(context: &Context, needs: &[Need]) -> Result<(Vec<Load>, Vec<SeriesKey>), Fault> {
+    let (mut loads, mut series) = (Vec::new(), Vec::new());
+    let mut records: Vec<(Key, Vec<Uuid>)> = Vec::new();
+    let mut together = system::Together::default();
+    for need in needs {
+        match need {
+            Need::Record(form, id) => match records.iter_mut().find(|(known, _)| known == form) {
+                Some((_, ids)) if ids.contains(id) => {}
+                Some((_, ids)) => ids.push(*id),
+                None => records.push((form.clone(), vec![*id])),
+            },
+            Need::Series { form, field, period } => {
+                let key = SeriesKey { form: form.clone(), field: field.clone(), period: period.clone() };
+                if !series.contains(&key) {
+                    series.push(key);
+                }
+            }
+            Need::Backlinks { form, link, to } => loads.push(RecordLoad::backlinks(context, form, link, *to)?),
+            Need::Page(query) => loads.push(page::load(context, query)?),
+            need => together.add(context, need, &mut loads)?,
+        }
+    }
+    for (form, ids) in records {
+        loads.push(RecordLoad::by_id(context, &form, ids)?);
+    }
+    together.finish(context, &mut loads);
+    Ok((loads, series))
+}

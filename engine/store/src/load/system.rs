@@ -1,0 +1,196 @@
+//! Instances, tasks, timers, users, start keys and history.
+
+use uuid::Uuid;
+
+use formwork_core::Facts;
+use formwork_core::facts::Need;
+use formwork_model::Key;
+
+use super::{Context, Load, page, tasks};
+use crate::Fault;
+use crate::codec::{self, Reader, Selection};
+use crate::dialect::{Bound, ColumnKind, Dialect, bind_id};
+use crate::statement::{Row, Select, equals_each};
+
+/// One query and what its rows are.
+pub(crate) struct SystemLoad {
+    select: Option<Select>,
+    rows: Vec<Row>,
+    holds: Holds,
+}
+
+/// What the rows are.
+pub(super) enum Holds {
+    Instances(Vec<Uuid>),
+    Tasks(Vec<Uuid>),
+    Timers(Vec<Uuid>),
+    Users(Vec<Uuid>),
+    StartKey(Key, String),
+    Unique(Need),
+    OpenTasks(Uuid),
+    RecordTasks(Key, Uuid),
+    TaskPage(formwork_core::facts::TaskQuery),
+    Events { form: Key, id: Uuid, before: Option<i64> },
+}
+
+/// Ids of rows that are loaded with one query each kind.
+#[derive(Default)]
+pub(super) struct Together {
+    instances: Vec<Uuid>,
+    tasks: Vec<Uuid>,
+    timers: Vec<Uuid>,
+    users: Vec<Uuid>,
+}
+
+impl Together {
+    /// Notes the need, or makes its load at once where it is not found by id.
+    pub(super) fn add(&mut self, context: &Context, need: &Need, loads: &mut Vec<Load>) -> Result<(), Fault> {
+        match need {
+            Need::Instance(id) => note(&mut self.instances, *id),
+            Need::Task(id) => note(&mut self.tasks, *id),
+            Need::Timer(id) => note(&mut self.timers, *id),
+            Need::User(id) => note(&mut self.users, *id),
+            Need::StartKey(workflow, key) => {
+                let sql = "SELECT instance FROM fw_start_key WHERE workflow = $1 AND start_key = $2".to_owned();
+                let params = vec![text(workflow), text(key)];
+                let select = Select::new(sql, params, [ColumnKind::Id]);
+                loads.push(load(select, Holds::StartKey(workflow.clone(), key.clone())));
+            }
+            Need::Unique { form, fields, values, unique } => {
+                let select = page::unique(context, form, fields, values, unique.as_ref())?;
+                loads.push(load(select, Holds::Unique(need.clone())));
+            }
+            Need::OpenTasks(instance) => {
+                loads.push(load(tasks::open_of(context.dialect, *instance), Holds::OpenTasks(*instance)));
+            }
+            Need::RecordTasks(form, id) => {
+                loads.push(load(tasks::of_record(context.dialect, *id), Holds::RecordTasks(form.clone(), *id)));
+            }
+            Need::Tasks(query) => {
+                loads.push(load(tasks::of_box(context.dialect, query), Holds::TaskPage(query.clone())));
+            }
+            Need::Events { form, id, before, limit } => {
+                let select = events(context.dialect, form, *id, *before, *limit);
+                loads.push(load(select, Holds::Events { form: form.clone(), id: *id, before: *before }));
+            }
+            Need::Record(..) | Need::Backlinks { .. } | Need::Series { .. } | Need::Page(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The loads of what was noted.
+    pub(super) fn finish(self, context: &Context, loads: &mut Vec<Load>) {
+        let mut add =
+            |table: &str, selection: &Selection, mut ids: Vec<Uuid>, lock: bool, holds: fn(Vec<Uuid>) -> Holds| {
+                if ids.is_empty() {
+                    return;
+                }
+                ids.sort_unstable();
+                let condition = equals_each(context.dialect, 1);
+                let mut sql = format!("SELECT {} FROM {table} WHERE id {condition}", selection.columns);
+                if lock && context.lock && context.dialect == Dialect::Postgres {
+                    sql.push_str(" ORDER BY id FOR UPDATE");
+                }
+                let select = Select::new(sql, Vec::new(), selection.kinds).each(ids.clone());
+                loads.push(load(select, holds(ids)));
+            };
+        // The timer first, then the task, then the instance: everybody locks in this order.
+        add("fw_timer", &codec::TIMER, self.timers, true, Holds::Timers);
+        add("fw_task", &codec::TASK, self.tasks, true, Holds::Tasks);
+        add("fw_instance", &codec::INSTANCE, self.instances, true, Holds::Instances);
+        add("fw_user", &codec::USER, self.users, false, Holds::Users);
+    }
+}
+
+impl SystemLoad {
+    pub(super) fn next(&mut self) -> Option<Select> {
+        self.select.take()
+    }
+
+    pub(super) fn take(&mut self, rows: Vec<Row>) {
+        self.rows = rows;
+    }
+
+    pub(super) fn finish(self, facts: &mut Facts) -> Result<(), Fault> {
+        let rows = self.rows.into_iter();
+        match self.holds {
+            Holds::Instances(ids) => {
+                facts.instances.extend(ids.into_iter().map(|id| (id, None)));
+                for row in rows {
+                    let instance = codec::instance(row)?;
+                    facts.instances.insert(instance.id, Some(instance));
+                }
+            }
+            Holds::Tasks(ids) => {
+                facts.tasks.extend(ids.into_iter().map(|id| (id, None)));
+                for row in rows {
+                    let task = codec::task(row)?;
+                    facts.tasks.insert(task.id, Some(task));
+                }
+            }
+            Holds::Timers(ids) => {
+                facts.timers.extend(ids.into_iter().map(|id| (id, None)));
+                for row in rows {
+                    let timer = codec::timer(row)?;
+                    facts.timers.insert(timer.id, Some(timer));
+                }
+            }
+            Holds::Users(ids) => {
+                facts.users.extend(ids.into_iter().map(|id| (id, None)));
+                for row in rows {
+                    let user = codec::user(row)?;
+                    facts.users.insert(user.id, Some(user.facts));
+                }
+            }
+            Holds::StartKey(workflow, key) => {
+                facts.start_keys.insert((workflow, key), first_id(rows)?);
+            }
+            Holds::Unique(need) => facts.uniques.push((need, first_id(rows)?)),
+            Holds::OpenTasks(instance) => {
+                facts.open_tasks.insert(instance, rows.map(codec::task).collect::<Result<_, _>>()?);
+            }
+            Holds::RecordTasks(form, id) => {
+                facts.record_tasks.insert((form, id), rows.map(codec::task).collect::<Result<_, _>>()?);
+            }
+            Holds::TaskPage(query) => {
+                let mut tasks: Vec<_> = rows.map(codec::task).collect::<Result<_, _>>()?;
+                let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+                let more = tasks.len() > limit;
+                tasks.truncate(limit);
+                facts.task_pages.push((query, tasks, more));
+            }
+            Holds::Events { form, id, before } => {
+                facts.events.insert((form, id, before), rows.map(codec::event).collect::<Result<_, _>>()?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The history of a record, newest first.
+fn events(dialect: Dialect, form: &Key, id: Uuid, before: Option<i64>, limit: u32) -> Select {
+    let sql = format!(
+        "SELECT {} FROM fw_event WHERE record = $1 AND form = $2 AND number < $3 ORDER BY number DESC LIMIT {limit}",
+        codec::EVENT.columns
+    );
+    let params = vec![bind_id(dialect, id), text(form), Bound::BigInt(Some(before.unwrap_or(i64::MAX)))];
+    Select::new(sql, params, codec::EVENT.kinds)
+}
+
+pub(super) fn text(text: &str) -> Bound {
+    Bound::String(Some(text.to_owned()))
+}
+
+fn load(select: Select, holds: Holds) -> Load {
+    Load::System(Box::new(SystemLoad { select: Some(select), rows: Vec::new(), holds }))
+}
+
+fn note(ids: &mut Vec<Uuid>, id: Uuid) {
+    if !ids.contains(&id) {
+        ids.push(id);
+    }
+}
+
+fn first_id(mut rows: impl Iterator<Item = Row>) -> Result<Option<Uuid>, Fault> {
+    rows.next().map(|row| Reader::new(row).id()).transpose()
+}

@@ -1,0 +1,86 @@
+//! Queries for tasks.
+
+use std::fmt::Write as _;
+
+use uuid::Uuid;
+
+use formwork_core::facts::TaskQuery;
+use formwork_model::Key;
+use formwork_model::pack::analytics::TaskBox;
+
+use super::system::text;
+use crate::codec::TASK;
+use crate::dialect::{Bound, ColumnKind, Dialect, bind_id};
+use crate::statement::Select;
+
+/// The open tasks of an instance, oldest first.
+pub(super) fn open_of(dialect: Dialect, instance: Uuid) -> Select {
+    let sql = format!("SELECT {} FROM fw_task WHERE instance = $1 AND status = 'open' ORDER BY id", TASK.columns);
+    Select::new(sql, vec![bind_id(dialect, instance)], TASK.kinds)
+}
+
+/// The tasks of a record: open ones first, then the newest; at most 200.
+pub(super) fn of_record(dialect: Dialect, record: Uuid) -> Select {
+    let sql = format!(
+        "SELECT {} FROM fw_task WHERE record = $1 \
+         ORDER BY CASE status WHEN 'open' THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 200",
+        TASK.columns
+    );
+    Select::new(sql, vec![bind_id(dialect, record)], TASK.kinds)
+}
+
+/// A page of a box: what is due first comes first, what has no date last; of what is done, the newest first.
+pub(super) fn of_box(dialect: Dialect, query: &TaskQuery) -> Select {
+    let mut sql = String::new();
+    let mut params = vec![text(&query.pack)];
+    let user = query.viewer.user.map_or_else(|| ColumnKind::Id.null(dialect), |user| bind_id(dialect, user));
+    let columns = TASK.columns.split(',').map(|name| format!("t.{}", name.trim())).collect::<Vec<_>>().join(", ");
+    let _ = write!(sql, "SELECT {columns} FROM fw_task t WHERE t.pack = $1");
+    match query.tasks {
+        TaskBox::Mine => {
+            params.push(user);
+            sql.push_str(" AND t.status = 'open' AND t.assignee = $2");
+        }
+        TaskBox::Done => {
+            params.push(user);
+            sql.push_str(" AND t.status = 'done' AND t.closed_by = $2");
+        }
+        TaskBox::Claimable => {
+            let queues = of_pool(&mut params, "queue", &query.viewer.queues);
+            let roles = of_pool(&mut params, "role", &query.viewer.roles);
+            let _ = write!(sql, " AND t.status = 'open' AND t.assignee IS NULL AND ({queues} OR {roles})");
+        }
+        TaskBox::Team => {
+            let queues = of_pool(&mut params, "queue", &query.viewer.queues);
+            let _ = write!(sql, " AND t.status = 'open' AND {queues}");
+        }
+    }
+    let newest = query.tasks == TaskBox::Done;
+    if let Some(after) = query.after {
+        params.push(bind_id(dialect, after));
+        let number = params.len();
+        let behind = if newest {
+            "t.closed_at < a.closed_at OR (t.closed_at = a.closed_at AND t.id > a.id)"
+        } else {
+            "(a.due_at IS NULL AND t.due_at IS NULL AND t.id > a.id) \
+             OR (a.due_at IS NOT NULL AND (t.due_at > a.due_at OR t.due_at IS NULL OR (t.due_at = a.due_at AND t.id > a.id)))"
+        };
+        let _ = write!(sql, " AND EXISTS (SELECT 1 FROM fw_task a WHERE a.id = ${number} AND ({behind}))");
+    }
+    let order = if newest { "t.closed_at DESC, t.id" } else { "t.due_at ASC NULLS LAST, t.id" };
+    let _ = write!(sql, " ORDER BY {order} LIMIT {}", u64::from(query.limit) + 1);
+    Select::new(sql, params, TASK.kinds)
+}
+
+/// `pool_kind = 'queue' and pool_key in (…)`.
+fn of_pool(params: &mut Vec<Bound>, kind: &str, keys: &[Key]) -> String {
+    if keys.is_empty() {
+        return "FALSE".to_owned();
+    }
+    let numbers = keys.iter().map(|key| {
+        params.push(text(key));
+        format!("${}", params.len())
+    });
+    let numbers = numbers.collect::<Vec<_>>().join(", ");
+    format!("(t.pool_kind = '{kind}' AND t.pool_key IN ({numbers}))")
+}

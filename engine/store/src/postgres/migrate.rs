@@ -1,0 +1,75 @@
+//! A deployment: the statements, the catalogue and the row, in one transaction; nodes take turns.
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnection;
+
+use formwork_model::Pack;
+
+use super::run::{self, Counter};
+use super::{PostgresStore, open};
+use crate::Fault;
+use crate::catalogue::Catalogue;
+use crate::codec::Reader;
+use crate::dialect::{Bound, ColumnKind, Dialect, bind_instant};
+use crate::schema;
+use crate::statement::Select;
+
+/// A migration waits at most this long for running transactions; others wait behind it meanwhile.
+const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '10s'";
+
+pub(super) async fn run(
+    store: &PostgresStore,
+    deployed: Option<&Pack>,
+    wanted: &Pack,
+    files: &[(String, String)],
+    at: DateTime<Utc>,
+) -> Result<i64, Fault> {
+    let failed = |error: sqlx::Error| Fault::of("deploying", error);
+    let counter = &store.counter;
+    let mut transaction = store.pool.begin().await.map_err(failed)?;
+    open::lock_schema(&mut transaction, counter).await.map_err(failed)?;
+    run::execute(&mut transaction, counter, LOCK_WAIT, &[]).await.map_err(failed)?;
+    let migration = schema::migrate(Dialect::Postgres, deployed, wanted, &catalogue(&mut transaction, counter).await?)?;
+    for step in &migration.steps {
+        for sql in &step.sql {
+            let ran = run::execute(&mut transaction, counter, sql, &[]).await;
+            ran.map_err(|error| Fault::of(format!("migrating `{}`: `{sql}`", step.at), error))?;
+        }
+    }
+    let number = record(&mut transaction, counter, wanted, files, at).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(number)
+}
+
+async fn catalogue(connection: &mut PgConnection, counter: &Counter) -> Result<Catalogue, Fault> {
+    let failed = |error: sqlx::Error| Fault::of("reading the catalogue", error);
+    let [entries, indexes] = Catalogue::selects();
+    let entries = run::select(connection, counter, &entries).await.map_err(failed)?;
+    let indexes = run::select(connection, counter, &indexes).await.map_err(failed)?;
+    Catalogue::of_rows(entries, indexes)
+}
+
+/// The row of the deployment and its files.
+async fn record(
+    connection: &mut PgConnection,
+    counter: &Counter,
+    pack: &Pack,
+    files: &[(String, String)],
+    at: DateTime<Utc>,
+) -> Result<i64, Fault> {
+    let failed = |error: sqlx::Error| Fault::of("recording the deployment", error);
+    let text = |text: &str| Bound::String(Some(text.to_owned()));
+    let sql = "INSERT INTO fw_deployment (pack, version, hash, at) VALUES ($1, $2, $3, $4) RETURNING number";
+    let at = bind_instant(Dialect::Postgres, at);
+    let params = vec![text(pack.key()), text(pack.version()), text(pack.hash()), at];
+    let insert = Select::new(sql.to_owned(), params, [ColumnKind::Integer]);
+    let rows = run::select(connection, counter, &insert).await.map_err(failed)?;
+    let row = rows.into_iter().next().ok_or_else(|| Fault::new("a deployment without number"))?;
+    let number = Reader::new(row).integer()?;
+    for (path, content) in files {
+        let sql = "INSERT INTO fw_deployment_file (number, path, content) VALUES ($1, $2, $3)";
+        let params = [Bound::BigInt(Some(number)), text(path), text(content)];
+        run::execute(connection, counter, sql, &params).await.map_err(failed)?;
+    }
+    Ok(number)
+}

@@ -1,0 +1,250 @@
+//! The embedded engine: SQLite through `rusqlite`, one thread that writes and a few that read.
+
+mod migrate;
+mod open;
+mod readers;
+mod run;
+mod submit;
+mod writer;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+use serde_json::Value as Json;
+use tokio::sync::oneshot;
+
+use formwork_core::Facts;
+use formwork_model::Pack;
+
+use crate::decide::{self, Decider, Rounds, Said};
+use crate::dialect::Dialect;
+use crate::engine::{Command, Engine, Layouts};
+use crate::load::{Context, Load, loads};
+use crate::statement::{Row, Select};
+use crate::{Committed, Failure, Fault, Question, Submission};
+
+pub use open::Durability;
+use readers::Readers;
+use writer::{Job, Writer};
+
+/// How a data folder is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// How sure a commit is before it is answered.
+    pub durability: Durability,
+    /// How many connections read.
+    pub readers: u32,
+    /// The virtual file system of SQLite to use; the operating system's where absent.
+    pub vfs: Option<String>,
+    /// Another decider than the core's; tests only.
+    pub decider: Option<Decider>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { durability: Durability::Full, readers: 3, vfs: None, decider: None }
+    }
+}
+
+/// A store in a data folder.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    layouts: Layouts,
+    decider: Decider,
+    /// Held as long as the store is open.
+    lock: File,
+}
+
+/// Name of the database in the data folder.
+const DATABASE: &str = "formwork.sqlite";
+
+/// Seconds after which a refused caller may try again.
+const RETRY_AFTER_S: u32 = 1;
+
+impl SqliteStore {
+    /// Opens the data folder, which exists, and makes the database where there is none. Fails where another process has
+    /// the folder open.
+    pub fn open(folder: &Path, options: Options) -> Result<Self, Fault> {
+        let lock = open::lock(folder)?;
+        let place = open::Place { file: folder.join(DATABASE), durability: options.durability, vfs: options.vfs };
+        let writer = open::writer(&place)?;
+        let readers = (0..options.readers.max(1)).map(|_| open::reader(&place)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            writer: Writer::start(writer)?,
+            readers: Readers::start(readers)?,
+            layouts: Layouts::default(),
+            decider: options.decider.unwrap_or_else(decide::core),
+            lock,
+        })
+    }
+
+    /// Transactions committed by the writer since it was opened; one holds up to 256 submissions.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
+    /// Runs a function on a reader, inside a snapshot.
+    async fn on_reader<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (answer, answered) = oneshot::channel();
+        let work = Box::new(move |connection: &Connection| {
+            let _ = answer.send(read(connection));
+        });
+        if !self.readers.submit(work)? {
+            return Err(Failure::Busy(RETRY_AFTER_S));
+        }
+        answered.await.map_err(|_| Fault::new("a reader broke off").into())
+    }
+
+    /// Runs a function on the writer, in a savepoint of the next batch.
+    async fn on_writer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (answer, answered) = oneshot::channel();
+        let job = Plain { work: Some(Box::new(work)), result: None, answer };
+        if !self.writer.submit(Box::new(job))? {
+            return Err(Fault::new("the queue is full"));
+        }
+        answered.await.map_err(|_| Fault::new("the writer broke off"))?
+    }
+}
+
+type Work<T> = Box<dyn FnOnce(&Connection) -> Result<T, Fault> + Send>;
+
+/// A small write that is no submission.
+struct Plain<T> {
+    work: Option<Work<T>>,
+    result: Option<Result<T, Fault>>,
+    answer: oneshot::Sender<Result<T, Fault>>,
+}
+
+impl<T: Send> Job for Plain<T> {
+    fn run(&mut self, connection: &Connection) -> bool {
+        self.result = self.work.take().map(|work| work(connection));
+        matches!(self.result, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Fault>) {
+        let result = self.result.unwrap_or_else(|| Err(Fault::new("a write panicked")));
+        let _ = self.answer.send(committed.and(result));
+    }
+}
+
+#[async_trait]
+impl Engine for SqliteStore {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
+
+    async fn transact(&self, submission: Submission) -> Result<Committed, Failure> {
+        let layout = self.layout(&submission.pack).await?;
+        let (job, answered) = submit::Submit::new(submission, layout, self.decider.clone());
+        if !self.writer.submit(Box::new(job))? {
+            return Err(Failure::Busy(RETRY_AFTER_S));
+        }
+        answered.await.map_err(|_| Fault::new("the writer broke off"))?
+    }
+
+    async fn answer(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {
+        let layout = self.layout(pack).await?;
+        let context = Context { dialect: Dialect::Sqlite, pack: pack.clone(), layout, lock: false };
+        self.on_reader(move |connection| answer(connection, &context, &question)).await?
+    }
+
+    async fn read(&self, mut loads: Vec<Load>, select: Select) -> Result<(Vec<Load>, Vec<Row>), Fault> {
+        let read = self.on_reader(move |connection| {
+            for load in &mut loads {
+                run::load(connection, load)?;
+            }
+            let rows = run::select(connection, &select)?;
+            Ok((loads, rows))
+        });
+        match read.await {
+            Ok(result) => result,
+            Err(Failure::Fault(fault)) => Err(fault),
+            Err(_) => Err(Fault::new("the readers' queue is full")),
+        }
+    }
+
+    async fn change(&self, commands: Vec<Command>) -> Result<Vec<u64>, Fault> {
+        self.on_writer(move |connection| {
+            let touched = commands.iter().map(|command| run::execute(connection, &command.sql, &command.params));
+            touched.map(|touched| touched.map(|rows| rows as u64)).collect()
+        })
+        .await
+    }
+
+    async fn change_rows(&self, select: Select) -> Result<Vec<Row>, Fault> {
+        self.on_writer(move |connection| run::select(connection, &select)).await
+    }
+
+    async fn migrate(
+        &self,
+        deployed: Option<&Pack>,
+        wanted: &Pack,
+        files: &[(String, String)],
+        at: DateTime<Utc>,
+    ) -> Result<i64, Fault> {
+        let catalogue = self.catalogue().await?;
+        let migration = crate::schema::migrate(Dialect::Sqlite, deployed, wanted, &catalogue)?;
+        let work = migrate::Deploy {
+            migration,
+            pack: wanted.key().to_string(),
+            version: wanted.version().clone(),
+            hash: wanted.hash().clone(),
+            files: files.to_vec(),
+            at,
+        };
+        let (answer, answered) = oneshot::channel();
+        let alone = Box::new(move |connection: &mut Connection| {
+            let _ = answer.send(work.run(connection));
+        });
+        if !self.writer.alone(alone)? {
+            return Err(Fault::new("the queue is full"));
+        }
+        answered.await.map_err(|_| Fault::new("the deployment broke off"))?
+    }
+
+    async fn shut(&self) {
+        self.readers.stop();
+        self.writer.stop();
+        // Nothing is written any more: another server may take the folder, though somebody still holds this store.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the lock of the data folder could not be released before the store is dropped");
+        }
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.readers.stop();
+        self.writer.stop();
+    }
+}
+
+fn answer(connection: &Connection, context: &Context, question: &Question) -> Result<Json, Failure> {
+    let (mut facts, mut rounds) = (Facts::default(), Rounds::default());
+    loop {
+        let needs = match rounds.sort(question(&facts))? {
+            Said::Answer(answer) => return Ok(answer),
+            Said::Load(needs) => needs,
+        };
+        let (wanted, _) = loads(context, &needs)?;
+        for mut load in wanted {
+            run::load(connection, &mut load)?;
+            load.finish(&mut facts)?;
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! [`Store`], written once over what the engines do differently.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use formwork_core::change::{Event, OutboxMessage};
+use formwork_core::eval::{self, Environment};
+use formwork_core::{Record, Viewer};
+use formwork_model::expr::Ir;
+use formwork_model::{Key, Pack};
+
+use crate::codec::{self, DEPLOYMENT, EVENT, Reader};
+use crate::dialect::{Bound, ColumnKind, Dialect};
+use crate::engine::Engine;
+use crate::load::{Context, Load, RecordLoad, page};
+use crate::statement::Select;
+use crate::{
+    Change, ClaimedMessage, Committed, Delivery, Deployment, DueTimer, Failure, Fault, Question, Step, Store,
+    Submission, User, people, work,
+};
+
+#[async_trait]
+impl<E: Engine> Store for E {
+    fn engine(&self) -> &'static str {
+        match self.dialect() {
+            Dialect::Sqlite => "sqlite",
+            Dialect::Postgres => "postgres",
+        }
+    }
+
+    async fn submit(&self, submission: Submission) -> Result<Committed, Failure> {
+        self.transact(submission).await
+    }
+
+    async fn ask(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {
+        self.answer(pack, question).await
+    }
+
+    async fn seq(&self) -> Result<i64, Fault> {
+        first_integer(self.rows(newest_change(self.dialect())).await?)
+    }
+
+    async fn migration(&self, deployed: Option<&Pack>, wanted: &Pack) -> Result<Vec<Step>, Fault> {
+        let migration = crate::schema::migrate(self.dialect(), deployed, wanted, &self.catalogue().await?)?;
+        let mut steps = Vec::new();
+        for step in migration.steps {
+            let rows = match step.count {
+                Some(sql) => {
+                    // A table that this very migration renames cannot be counted under its new name.
+                    let rows = self.rows(Select::new(sql, Vec::new(), [ColumnKind::Integer])).await.ok();
+                    rows.and_then(|rows| first_integer(rows).ok()).and_then(|rows| u64::try_from(rows).ok())
+                }
+                None => None,
+            };
+            steps.push(Step { at: step.at, sql: step.sql, rows });
+        }
+        Ok(steps)
+    }
+
+    async fn deploy(
+        &self,
+        deployed: Option<&Pack>,
+        wanted: &Pack,
+        files: &[(String, String)],
+        at: DateTime<Utc>,
+    ) -> Result<i64, Fault> {
+        let number = self.migrate(deployed, wanted, files, at).await?;
+        self.layouts().deployed(number);
+        Ok(number)
+    }
+
+    async fn deployments(&self) -> Result<Vec<Deployment>, Fault> {
+        let sql = format!(
+            "SELECT {} FROM fw_deployment WHERE number IN (SELECT max(number) FROM fw_deployment GROUP BY pack) \
+             OR number IN (SELECT max(number) FROM fw_deployment WHERE hash IN \
+             (SELECT pack_hash FROM fw_instance WHERE status <> 'completed') GROUP BY hash) ORDER BY number",
+            DEPLOYMENT.columns
+        );
+        let rows = self.rows(Select::new(sql, Vec::new(), DEPLOYMENT.kinds)).await?;
+        let mut deployments = rows.into_iter().map(codec::deployment).collect::<Result<Vec<_>, _>>()?;
+        for deployment in &mut deployments {
+            let sql = "SELECT path, content FROM fw_deployment_file WHERE number = $1 ORDER BY path".to_owned();
+            let params = vec![Bound::BigInt(Some(deployment.number))];
+            let rows = self.rows(Select::new(sql, params, [ColumnKind::Text, ColumnKind::Text])).await?;
+            let file = |row| {
+                let mut row = Reader::new(row);
+                Ok((row.text()?, row.text()?))
+            };
+            deployment.files = rows.into_iter().map(file).collect::<Result<_, Fault>>()?;
+        }
+        if let Some(newest) = deployments.last() {
+            self.layouts().deployed(newest.number);
+        }
+        Ok(deployments)
+    }
+
+    async fn put_user(&self, user: &User) -> Result<(), Fault> {
+        people::put_user(self, user).await
+    }
+
+    async fn user_by_login(&self, login: &str) -> Result<Option<User>, Fault> {
+        people::user_by_login(self, login).await
+    }
+
+    async fn user(&self, id: Uuid) -> Result<Option<User>, Fault> {
+        people::user(self, id).await
+    }
+
+    async fn users(&self) -> Result<Vec<User>, Fault> {
+        people::users(self).await
+    }
+
+    async fn put_session(&self, token_hash: &str, user: Uuid, until: DateTime<Utc>) -> Result<(), Fault> {
+        people::put_session(self, token_hash, user, until).await
+    }
+
+    async fn session(&self, token_hash: &str, at: DateTime<Utc>) -> Result<Option<User>, Fault> {
+        people::session(self, token_hash, at).await
+    }
+
+    async fn end_session(&self, token_hash: &str) -> Result<(), Fault> {
+        people::end_session(self, token_hash).await
+    }
+
+    async fn put_token(&self, token_hash: &str, user: Uuid, name: &str, scopes: &[String]) -> Result<(), Fault> {
+        people::put_token(self, token_hash, user, name, scopes).await
+    }
+
+    async fn token(&self, token_hash: &str) -> Result<Option<(User, Vec<String>)>, Fault> {
+        people::token(self, token_hash).await
+    }
+
+    async fn due_timers(&self, at: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Fault> {
+        work::due_timers(self, at, limit).await
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, Fault> {
+        work::next_due(self).await
+    }
+
+    async fn claim_messages(
+        &self,
+        at: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+        limit: u32,
+    ) -> Result<Vec<ClaimedMessage>, Fault> {
+        work::claim_messages(self, at, lease_until, limit).await
+    }
+
+    async fn settle_message(
+        &self,
+        key: &str,
+        epoch: i64,
+        delivery: &Delivery,
+        at: DateTime<Utc>,
+    ) -> Result<bool, Fault> {
+        work::settle_message(self, key, epoch, delivery, at).await
+    }
+
+    async fn messages(&self, limit: u32) -> Result<Vec<(OutboxMessage, String, i32, Option<String>)>, Fault> {
+        work::messages(self, limit).await
+    }
+
+    async fn move_schedule(
+        &self,
+        workflow: &str,
+        start: &str,
+        from: Option<DateTime<Utc>>,
+        to: DateTime<Utc>,
+    ) -> Result<bool, Fault> {
+        work::move_schedule(self, workflow, start, from, to).await
+    }
+
+    async fn schedule(&self, workflow: &str, start: &str) -> Result<Option<DateTime<Utc>>, Fault> {
+        work::schedule(self, workflow, start).await
+    }
+
+    async fn ids(
+        &self,
+        pack: &Arc<Pack>,
+        form: &str,
+        filter: Option<&Ir>,
+        at: DateTime<Utc>,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Uuid>, Fault> {
+        let layout = self.layout(pack).await?;
+        let filter = filter.map(|filter| bound(pack, form, filter, at)).transpose()?;
+        let form: Key = form.into();
+        let select = page::ids(self.dialect(), pack, &layout, &form, filter.as_ref(), after, limit)?;
+        self.rows(select).await?.into_iter().map(|row| Reader::new(row).id()).collect()
+    }
+
+    async fn changes(&self, after: i64, limit: u32) -> Result<Vec<Change>, Fault> {
+        crate::changes::after(self, after, limit).await
+    }
+
+    async fn scan(&self, pack: &Arc<Pack>, form: &str) -> Result<(i64, Vec<Record>), Fault> {
+        let context =
+            Context { dialect: self.dialect(), pack: pack.clone(), layout: self.layout(pack).await?, lock: false };
+        let load = RecordLoad::all(&context, form)?;
+        let (loads, rows) = self.read(vec![load], newest_change(self.dialect())).await?;
+        Ok((first_integer(rows)?, loaded(loads)))
+    }
+
+    async fn records(&self, pack: &Arc<Pack>, form: &str, ids: &[Uuid]) -> Result<Vec<Record>, Fault> {
+        let context =
+            Context { dialect: self.dialect(), pack: pack.clone(), layout: self.layout(pack).await?, lock: false };
+        let load = RecordLoad::by_id(&context, &form.into(), ids.to_vec())?;
+        let (loads, _) = self.read(vec![load], newest_change(self.dialect())).await?;
+        Ok(loaded(loads))
+    }
+
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<(i64, Event)>, Fault> {
+        let sql = format!("SELECT {} FROM fw_event WHERE number > $1 ORDER BY number LIMIT {limit}", EVENT.columns);
+        let rows = self.rows(Select::new(sql, vec![Bound::BigInt(Some(after))], EVENT.kinds)).await?;
+        rows.into_iter().map(codec::event).collect()
+    }
+
+    async fn ready(&self) -> Result<(), Fault> {
+        let sql = "SELECT value FROM fw_meta WHERE name = 'schema'".to_owned();
+        first_integer(self.rows(Select::new(sql, Vec::new(), [ColumnKind::Integer])).await?).map(|_| ())
+    }
+
+    async fn close(&self) {
+        self.shut().await;
+    }
+}
+
+/// The filter with everything computed that reads no row; the engine itself asks.
+fn bound(pack: &Pack, form: &str, filter: &Ir, at: DateTime<Utc>) -> Result<Ir, Fault> {
+    let system = Viewer::system("en");
+    let environment = Environment::new(at, *pack.timezone(), &system, pack, &eval::Nothing);
+    eval::bind(filter, &environment).map_err(|error| Fault::new(format!("binding a filter over `{form}`: {error:?}")))
+}
+
+/// The number of the newest change that every reader sees.
+fn newest_change(dialect: Dialect) -> Select {
+    let sql = match dialect {
+        Dialect::Sqlite => "SELECT coalesce(max(seq), 0) FROM fw_change",
+        Dialect::Postgres => {
+            "SELECT coalesce(max(txid), 0) FROM fw_change \
+             WHERE txid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+        }
+    };
+    Select::new(sql.to_owned(), Vec::new(), [ColumnKind::Integer])
+}
+
+fn first_integer(rows: Vec<crate::statement::Row>) -> Result<i64, Fault> {
+    rows.into_iter().next().map_or_else(|| Err(Fault::new("a query without answer")), |row| Reader::new(row).integer())
+}
+
+fn loaded(loads: Vec<Load>) -> Vec<Record> {
+    let records = loads.into_iter().filter_map(|load| match load {
+        Load::Records(load) => Some(load.into_records()),
+        Load::System(_) => None,
+    });
+    records.flatten().collect()
+}

@@ -1,0 +1,126 @@
+//! Timers, messages and schedules: the statements, the same on both engines.
+
+use chrono::{DateTime, Utc};
+
+use formwork_core::change::OutboxMessage;
+
+use crate::codec::{self, MESSAGE, Reader};
+use crate::dialect::{Bound, ColumnKind, Dialect, bind_instant};
+use crate::engine::{Command, Engine};
+use crate::people::text;
+use crate::statement::Select;
+use crate::{ClaimedMessage, Delivery, DueTimer, Fault};
+
+pub(crate) async fn due_timers(engine: &impl Engine, at: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Fault> {
+    let sql = format!("SELECT id, pack, due_at FROM fw_timer WHERE due_at <= $1 ORDER BY due_at, id LIMIT {limit}");
+    let kinds = [ColumnKind::Id, ColumnKind::Text, ColumnKind::DateTime];
+    let rows = engine.rows(Select::new(sql, vec![bind_instant(engine.dialect(), at)], kinds)).await?;
+    let timer = |row| {
+        let mut row = Reader::new(row);
+        Ok(DueTimer { id: row.id()?, pack: row.key()?, due_at: row.time()? })
+    };
+    rows.into_iter().map(timer).collect()
+}
+
+pub(crate) async fn next_due(engine: &impl Engine) -> Result<Option<DateTime<Utc>>, Fault> {
+    let sql = "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM fw_timer UNION ALL \
+               SELECT min(next_at) FROM fw_outbox WHERE state IN ('pending', 'leased')) AS due";
+    let rows = engine.rows(Select::new(sql.to_owned(), Vec::new(), [ColumnKind::DateTime])).await?;
+    rows.into_iter().next().map_or(Ok(None), |row| Reader::new(row).maybe_time())
+}
+
+/// A leased message is due again when its lease ends: so `next_at` is the one thing to look at.
+pub(crate) async fn claim_messages(
+    engine: &impl Engine,
+    at: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<ClaimedMessage>, Fault> {
+    let dialect = engine.dialect();
+    let lock = if dialect == Dialect::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "UPDATE fw_outbox SET state = 'leased', epoch = epoch + 1, attempts = attempts + 1, next_at = $1 \
+         WHERE message_key IN (SELECT message_key FROM fw_outbox WHERE state IN ('pending', 'leased') \
+         AND next_at <= $2 ORDER BY next_at, message_key LIMIT {limit}{lock}) RETURNING {}",
+        MESSAGE.columns
+    );
+    let params = vec![bind_instant(dialect, lease_until), bind_instant(dialect, at)];
+    let rows = engine.change_rows(Select::new(sql, params, MESSAGE.kinds)).await?;
+    let claimed = rows.into_iter().map(|row| {
+        let (message, _, attempts, epoch, _) = codec::message(row)?;
+        Ok(ClaimedMessage { key: message.key.clone(), epoch, attempts: attempts - 1, message })
+    });
+    let mut claimed = claimed.collect::<Result<Vec<_>, Fault>>()?;
+    claimed.sort_by(|one, other| (one.message.created_at, &one.key).cmp(&(other.message.created_at, &other.key)));
+    Ok(claimed)
+}
+
+pub(crate) async fn settle_message(
+    engine: &impl Engine,
+    key: &str,
+    epoch: i64,
+    delivery: &Delivery,
+    at: DateTime<Utc>,
+) -> Result<bool, Fault> {
+    let dialect = engine.dialect();
+    let (set, mut params) = match delivery {
+        Delivery::Sent => ("state = 'sent', reason = NULL, settled_at = $1", vec![bind_instant(dialect, at)]),
+        Delivery::Retry { at, reason } => {
+            ("state = 'pending', next_at = $1, reason = $2", vec![bind_instant(dialect, *at), text(reason)])
+        }
+        Delivery::Failed { reason } => {
+            ("state = 'failed', settled_at = $1, reason = $2", vec![bind_instant(dialect, at), text(reason)])
+        }
+    };
+    let next = params.len() + 1;
+    params.extend([text(key), Bound::BigInt(Some(epoch))]);
+    let sql = format!(
+        "UPDATE fw_outbox SET {set} WHERE message_key = ${next} AND epoch = ${} AND state = 'leased'",
+        next + 1
+    );
+    Ok(engine.change(vec![Command::new(sql, params)]).await? == [1])
+}
+
+pub(crate) async fn messages(
+    engine: &impl Engine,
+    limit: u32,
+) -> Result<Vec<(OutboxMessage, String, i32, Option<String>)>, Fault> {
+    let sql =
+        format!("SELECT {} FROM fw_outbox ORDER BY created_at DESC, message_key DESC LIMIT {limit}", MESSAGE.columns);
+    let rows = engine.rows(Select::new(sql, Vec::new(), MESSAGE.kinds)).await?;
+    let message =
+        |row| codec::message(row).map(|(message, state, attempts, _, reason)| (message, state, attempts, reason));
+    rows.into_iter().map(message).collect()
+}
+
+pub(crate) async fn move_schedule(
+    engine: &impl Engine,
+    workflow: &str,
+    start: &str,
+    from: Option<DateTime<Utc>>,
+    to: DateTime<Utc>,
+) -> Result<bool, Fault> {
+    let dialect = engine.dialect();
+    let command = match from {
+        None => {
+            let sql = "INSERT INTO fw_schedule (workflow, start, ran_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+            Command::new(sql, vec![text(workflow), text(start), bind_instant(dialect, to)])
+        }
+        Some(from) => {
+            let sql = "UPDATE fw_schedule SET ran_at = $1 WHERE workflow = $2 AND start = $3 AND ran_at = $4";
+            let params = vec![bind_instant(dialect, to), text(workflow), text(start), bind_instant(dialect, from)];
+            Command::new(sql, params)
+        }
+    };
+    Ok(engine.change(vec![command]).await? == [1])
+}
+
+pub(crate) async fn schedule(
+    engine: &impl Engine,
+    workflow: &str,
+    start: &str,
+) -> Result<Option<DateTime<Utc>>, Fault> {
+    let sql = "SELECT ran_at FROM fw_schedule WHERE workflow = $1 AND start = $2".to_owned();
+    let select = Select::new(sql, vec![text(workflow), text(start)], [ColumnKind::DateTime]);
+    engine.rows(select).await?.into_iter().next().map(|row| Reader::new(row).time()).transpose()
+}

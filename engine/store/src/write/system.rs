@@ -1,0 +1,182 @@
+//! Instances, tasks, timers, messages, history and the change log.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use formwork_core::Stimulus;
+use formwork_core::change::{ChangeSet, Event, OutboxMessage, Reply};
+use formwork_core::instance::{Instance, Task, TimerRow};
+use formwork_model::Key;
+
+use super::{Batches, request_actor, unfit};
+use crate::codec::{pool_words, reply_document, status_word, task_status_word};
+use crate::dialect::{Bound, ColumnKind, Dialect, Unfit, bind_id, bind_instant};
+use crate::statement::Action;
+use crate::{Failure, Fault};
+
+use ColumnKind::{DateTime as Time, Id, Integer, Json, Text};
+
+/// A row under construction: names, kinds and values stay together.
+struct Cells {
+    dialect: Dialect,
+    columns: Vec<(&'static str, ColumnKind)>,
+    row: Vec<Bound>,
+}
+
+pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet) -> Result<(), Failure> {
+    let dialect = batches.dialect;
+    for instance in &changes.instances {
+        let action = if instance.revision == 1 { Action::Insert } else { Action::Upsert };
+        add(batches, action, "fw_instance", 1, instance_cells(dialect, pack, instance)?);
+    }
+    for (workflow, key, instance) in &changes.start_keys {
+        let cells = Cells::new(dialect).text("workflow", workflow)?.text("start_key", key)?;
+        add(batches, Action::Insert, "fw_start_key", 2, cells.id("instance", Some(*instance)));
+    }
+    for task in &changes.tasks {
+        add(batches, Action::Upsert, "fw_task", 1, task_cells(dialect, pack, task)?);
+    }
+    for id in &changes.timers_removed {
+        add(batches, Action::Delete, "fw_timer", 1, Cells::new(dialect).id("id", Some(*id)));
+    }
+    for timer in &changes.timers_set {
+        add(batches, Action::Insert, "fw_timer", 1, timer_cells(dialect, timer)?);
+    }
+    for message in &changes.outbox {
+        add(batches, Action::Insert, "fw_outbox", 1, message_cells(dialect, message)?);
+    }
+    for event in &changes.events {
+        add(batches, Action::Insert, "fw_event", 0, event_cells(dialect, pack, event)?);
+    }
+    for incident in &changes.incidents {
+        let cells = Cells::new(dialect).id("instance", Some(incident.instance)).text("step", &incident.step)?;
+        let cells = cells.text("code", incident.code)?.text("message", &incident.message)?;
+        add(batches, Action::Insert, "fw_incident", 0, cells.time("at", Some(incident.at)));
+    }
+    for change in &changes.records {
+        let cells = Cells::new(dialect).text("pack", pack)?.text("form", &change.form)?;
+        add(batches, Action::Insert, "fw_change", 0, cells.id("record", Some(change.id())));
+    }
+    Ok(())
+}
+
+pub(super) fn request(
+    batches: &mut Batches,
+    stimulus: &Stimulus,
+    key: &str,
+    hash: &str,
+    reply: &Reply,
+    seq: Option<i64>,
+) -> Result<(), Failure> {
+    let cells = Cells::new(batches.dialect).text("actor", &request_actor(stimulus))?.text("request_key", key)?;
+    let mut cells = cells.text("hash", hash)?.json("reply", &reply_document(reply))?;
+    if seq.is_some() {
+        cells = cells.integer("seq", seq);
+    }
+    add(batches, Action::Insert, "fw_request", 2, cells.time("at", Some(stimulus.at)));
+    Ok(())
+}
+
+fn instance_cells(dialect: Dialect, pack: &str, instance: &Instance) -> Result<Cells, Failure> {
+    let cells = Cells::new(dialect).id("id", Some(instance.id)).text("pack", pack)?;
+    let cells = cells.text("workflow", &instance.workflow)?.text("pack_hash", &instance.pack_hash)?;
+    let cells = cells.record(instance.record.as_ref())?.text("start_key", &instance.key)?;
+    let cells = cells.text("status", status_word(instance.status))?.time("started_at", Some(instance.started_at));
+    let cells = cells.id("started_by", instance.started_by).integer("revision", Some(instance.revision));
+    cells.json("state", &instance.state)
+}
+
+fn task_cells(dialect: Dialect, pack: &str, task: &Task) -> Result<Cells, Failure> {
+    let (pool_kind, pool_key) = pool_words(&task.pool);
+    let cells = Cells::new(dialect).id("id", Some(task.id)).text("pack", pack)?.id("instance", Some(task.instance));
+    let cells = cells.text("workflow", &task.workflow)?.text("pack_hash", &task.pack_hash)?;
+    let cells = cells.number("activation", task.activation)?.text("step", &task.step)?;
+    let cells = cells.record(task.record.as_ref())?.text("pool_kind", pool_kind)?;
+    let cells = cells.maybe_text("pool_key", pool_key.map(|key| &**key))?.id("assignee", task.assignee);
+    let cells = cells.text("status", task_status_word(task.status))?.time("created_at", Some(task.created_at));
+    let cells = cells.time("due_at", task.due_at).time("closed_at", task.closed.map(|(at, _)| at));
+    cells.id("closed_by", task.closed.and_then(|(_, by)| by)).maybe_text("outcome", task.outcome.as_deref())
+}
+
+fn timer_cells(dialect: Dialect, timer: &TimerRow) -> Result<Cells, Failure> {
+    let cells = Cells::new(dialect).id("id", Some(timer.id)).id("instance", Some(timer.instance));
+    let cells = cells.text("pack", &timer.pack)?.number("activation", timer.activation)?;
+    Ok(cells.text("event", &timer.event)?.time("due_at", Some(timer.due_at)))
+}
+
+fn message_cells(dialect: Dialect, message: &OutboxMessage) -> Result<Cells, Failure> {
+    let cells = Cells::new(dialect).text("message_key", &message.key)?.text("pack", &message.pack)?;
+    let cells = cells.text("channel", &message.channel)?.text("template", &message.template)?;
+    let cells = cells.text("address", &message.to)?.maybe_text("subject", message.subject.as_deref())?;
+    let cells = cells.text("body", &message.body)?.id("instance", Some(message.instance));
+    let cells = cells.record(message.record.as_ref())?.time("created_at", Some(message.created_at));
+    let cells = cells.text("state", "pending")?.integer("attempts", Some(0)).integer("epoch", Some(0));
+    Ok(cells.time("next_at", Some(message.created_at)))
+}
+
+fn event_cells(dialect: Dialect, pack: &str, event: &Event) -> Result<Cells, Failure> {
+    let step = event.step.as_ref();
+    let cells = Cells::new(dialect).time("at", Some(event.at)).text("pack", pack)?.record(event.record.as_ref())?;
+    let cells = cells.id("instance", event.instance).text("kind", &event.kind)?;
+    let cells = cells.maybe_text("step", step.map(|(step, _)| &**step))?;
+    let activation = step.map(|(_, activation)| i64::try_from(*activation)).transpose();
+    let activation = activation.map_err(|error| Fault::of("numbering an activation", error))?;
+    let cells = cells.integer("activation", activation).id("actor", event.actor);
+    cells.text("actor_kind", &event.actor_kind)?.json("data", &event.data)
+}
+
+fn add(batches: &mut Batches, action: Action, table: &str, keys: usize, cells: Cells) {
+    batches.add(action, table, keys, &cells.columns, cells.row);
+}
+
+impl Cells {
+    fn new(dialect: Dialect) -> Self {
+        Self { dialect, columns: Vec::new(), row: Vec::new() }
+    }
+
+    fn push(mut self, name: &'static str, kind: ColumnKind, value: Bound) -> Self {
+        self.columns.push((name, kind));
+        self.row.push(value);
+        self
+    }
+
+    fn text(self, name: &'static str, text: &str) -> Result<Self, Failure> {
+        self.maybe_text(name, Some(text))
+    }
+
+    fn maybe_text(self, name: &'static str, text: Option<&str>) -> Result<Self, Failure> {
+        if text.is_some_and(|text| text.contains('\0')) {
+            return Err(unfit(name, Unfit::ControlCharacter));
+        }
+        Ok(self.push(name, Text, Bound::String(text.map(str::to_owned))))
+    }
+
+    fn json(self, name: &'static str, value: &impl serde::Serialize) -> Result<Self, Failure> {
+        let text = serde_json::to_string(value).map_err(|error| Fault::of(format!("writing `{name}`"), error))?;
+        Ok(self.push(name, Json, Bound::String(Some(text))))
+    }
+
+    fn integer(self, name: &'static str, number: Option<i64>) -> Self {
+        self.push(name, Integer, Bound::BigInt(number))
+    }
+
+    fn number(self, name: &'static str, number: u64) -> Result<Self, Failure> {
+        let number = i64::try_from(number).map_err(|error| Fault::of(format!("writing `{name}`"), error))?;
+        Ok(self.integer(name, Some(number)))
+    }
+
+    fn id(self, name: &'static str, id: Option<Uuid>) -> Self {
+        let bound = id.map_or_else(|| Id.null(self.dialect), |id| bind_id(self.dialect, id));
+        self.push(name, Id, bound)
+    }
+
+    fn time(self, name: &'static str, at: Option<DateTime<Utc>>) -> Self {
+        let bound = at.map_or_else(|| Time.null(self.dialect), |at| bind_instant(self.dialect, at));
+        self.push(name, Time, bound)
+    }
+
+    fn record(self, record: Option<&(Key, Uuid)>) -> Result<Self, Failure> {
+        let cells = self.maybe_text("form", record.map(|(form, _)| &**form))?;
+        Ok(cells.id("record", record.map(|(_, id)| *id)))
+    }
+}

@@ -1,0 +1,84 @@
+//! A constraint of the database that was violated, in the caller's words. The core checks first; this is the last guard.
+
+use formwork_core::{FieldError, Rejection, RejectionKind};
+use formwork_model::Pack;
+use formwork_model::pack::form::Form;
+
+use crate::layout::PackLayout;
+use crate::schema::unique_index_name;
+
+/// What was violated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Violation {
+    /// A unique index, by its name.
+    UniqueIndex(String),
+    /// A unique index, by the columns in it: `crm_ticket.no`.
+    UniqueColumns(Vec<String>),
+    /// A foreign key.
+    Link,
+}
+
+impl Violation {
+    /// The violation a message of SQLite is about.
+    pub(crate) fn of_sqlite(message: &str) -> Option<Self> {
+        if message.starts_with("FOREIGN KEY constraint failed") {
+            return Some(Self::Link);
+        }
+        let what = message.strip_prefix("UNIQUE constraint failed: ")?;
+        Some(match what.strip_prefix("index '").and_then(|name| name.strip_suffix('\'')) {
+            Some(name) => Self::UniqueIndex(name.to_owned()),
+            None => Self::UniqueColumns(what.split(", ").map(str::to_owned).collect()),
+        })
+    }
+
+    /// The refusal; none where the constraint is one of ours and the violation a defect.
+    pub(crate) fn rejection(&self, pack: &Pack, layout: &PackLayout) -> Option<Rejection> {
+        if *self == Self::Link {
+            let title = "another record is linked with this one, or a linked record is gone";
+            return Some(Rejection::new(RejectionKind::Conflict, "linked", title));
+        }
+        pack.forms().values().find_map(|form| self.of_form(form, layout))
+    }
+
+    fn of_form(&self, form: &Form, layout: &PackLayout) -> Option<Rejection> {
+        let of_form = layout.forms.get(&form.key)?;
+        let natural = ("natural_key", &form.natural_key);
+        let declared = form.uniques.iter().map(|(key, unique)| (&**key, &unique.fields));
+        let (_, fields) = std::iter::once(natural).chain(declared).find(|(key, fields)| match self {
+            Self::UniqueIndex(name) => *name == unique_index_name(&of_form.table, key),
+            Self::UniqueColumns(columns) => {
+                let own = fields.iter().filter_map(|&at| of_form.column(at));
+                let own: Vec<String> = own.map(|column| format!("{}.{}", of_form.table, column.name)).collect();
+                !own.is_empty() && own == *columns
+            }
+            Self::Link => false,
+        })?;
+        let title = "another record holds the same values";
+        let mut rejection = Rejection::new(RejectionKind::Invalid, "unique", title);
+        rejection.errors = fields
+            .iter()
+            .map(|&at| FieldError {
+                code: "unique".to_owned(),
+                pointer: format!("/{}", form.fields[at].key),
+                message: title.to_owned(),
+                hint: None,
+            })
+            .collect();
+        Some(rejection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_sqlite_are_understood() {
+        let columns = Violation::UniqueColumns(vec!["t.a".to_owned(), "t.b".to_owned()]);
+        assert_eq!(Violation::of_sqlite("UNIQUE constraint failed: t.a, t.b"), Some(columns));
+        let index = Violation::UniqueIndex("t___x".to_owned());
+        assert_eq!(Violation::of_sqlite("UNIQUE constraint failed: index 't___x'"), Some(index));
+        assert_eq!(Violation::of_sqlite("FOREIGN KEY constraint failed"), Some(Violation::Link));
+        assert_eq!(Violation::of_sqlite("disk I/O error"), None);
+    }
+}

@@ -1,0 +1,319 @@
+//! Records: what is written is what is read, and the constraints of the database are the last guard.
+
+use std::sync::Arc;
+
+use chrono::{NaiveDate, TimeZone, Utc};
+use formwork_core::change::{ChangeSet, RecordChange, Reply, Written};
+use formwork_core::facts::Need;
+use formwork_core::{RejectionKind, Stop};
+use formwork_model::Value;
+use formwork_model::value::Row;
+use formwork_store::Failure;
+use uuid::Uuid;
+
+use crate::forms::everything;
+use crate::world::{World, at, changes, created, new_record, text, value};
+
+crate::on_both!(super::everything();
+    every_type_is_read_as_it_was_written,
+    text_is_stored_as_it_is,
+    numbers_beyond_what_is_exact_are_refused,
+    child_rows_are_added_changed_moved_and_removed,
+    records_that_link_to_each_other_are_created_together,
+    uniques_are_guarded_by_the_database,
+    a_restricted_link_holds_the_record,
+    an_equal_request_gets_the_stored_reply,
+    a_refusal_leaves_nothing,
+    series_count_without_gaps_where_one_node_works,
+    users_sessions_and_tokens,
+);
+
+fn every_value() -> Vec<(&'static str, Value)> {
+    vec![
+        ("name", text("名称 😀")),
+        ("notes", text("line\nline")),
+        ("count", Value::Integer(i64::MIN)),
+        ("ratio", Value::Decimal("-0.125".parse().unwrap())),
+        ("price", Value::Decimal("9999999999999999.99".parse().unwrap())),
+        ("open", Value::Boolean(false)),
+        ("day", Value::Date(NaiveDate::from_ymd_opt(1969, 12, 31).unwrap())),
+        ("seen", Value::DateTime(Utc.timestamp_micros(1_234_567_890_123_456).unwrap())),
+        ("state", text("new")),
+        ("site", Value::Id(Uuid::from_u128(1))),
+        ("mail", text("a@example.com")),
+        ("phone", text("+8613800000000")),
+        ("queue", text("north")),
+        ("owner", Value::Id(Uuid::from_u128(77))),
+        ("total", Value::Decimal("1.50".parse().unwrap())),
+        (
+            "items",
+            Value::Rows(vec![Row {
+                id: Uuid::from_u128(500),
+                values: vec![text("x"), Value::Decimal("1.50".parse().unwrap()), Value::Null],
+            }]),
+        ),
+    ]
+}
+
+async fn every_type_is_read_as_it_was_written(world: Arc<World>) {
+    let pack = world.pack();
+    world.create("site", vec![new_record(&pack, "site", 1, &[("name", text("s"))])]).await;
+    let mut thing = new_record(&pack, "thing", 2, &every_value());
+    thing.created_by = Some(Uuid::from_u128(9));
+    let empty = new_record(&pack, "thing", 3, &[]);
+    world.create("thing", vec![thing.clone(), empty.clone()]).await;
+
+    assert_eq!(world.get("thing", thing.id).await, Some(thing.clone()));
+    assert_eq!(world.get("thing", empty.id).await, Some(empty.clone()), "nulls stay nulls");
+    assert_eq!(world.get("thing", Uuid::from_u128(4)).await, None);
+
+    let (_, scanned) = world.store.scan(&pack, "thing").await.unwrap();
+    assert_eq!(scanned, [thing.clone(), empty.clone()]);
+    let picked = world.store.records(&pack, "thing", &[Uuid::from_u128(8), empty.id]).await.unwrap();
+    assert_eq!(picked, [empty.clone()]);
+
+    world.update("thing", empty.id, |record| record.values = Vec::from_iter(record.values.drain(..))).await.unwrap();
+    let touched = world.get("thing", empty.id).await.unwrap();
+    assert_eq!((touched.version, touched.values), (2, empty.values));
+
+    world.delete("thing", thing.id).await.unwrap();
+    assert_eq!(world.get("thing", thing.id).await, None);
+    assert_eq!(world.store.scan(&pack, "thing").await.unwrap().1.len(), 1);
+}
+
+async fn text_is_stored_as_it_is(world: Arc<World>) {
+    let pack = world.pack();
+    let naughty = [
+        "",
+        " ",
+        "'; DROP TABLE lab_thing; --",
+        "\"quoted\" \\ back",
+        "%_like_%",
+        "$1 ? :x @y",
+        "a\u{301} é",
+        "\u{202e}txet",
+        "👩‍👩‍👧‍👦🇨🇳",
+        "龘龘龘",
+        "\u{feff}bom",
+        "nul\u{1}",
+        "\r\n\t",
+    ];
+    for (number, name) in naughty.iter().enumerate() {
+        let thing = new_record(&pack, "thing", 10 + number as u128, &[("name", text(name)), ("order", text(name))]);
+        world.create("thing", vec![thing.clone()]).await;
+        let read = world.get("thing", thing.id).await.unwrap();
+        assert_eq!(value(&pack, "thing", &read, "name"), &text(name));
+    }
+    let id = Uuid::from_u128(10);
+    let refused = world.update("thing", id, |record| record.values[0] = text("a\0b")).await.unwrap_err();
+    let Failure::Rejected(rejection) = refused else { panic!("{refused:?}") };
+    assert_eq!((rejection.kind, rejection.code.as_str()), (RejectionKind::Invalid, "control_character"));
+    assert_eq!(rejection.errors[0].pointer, "/name");
+}
+
+async fn numbers_beyond_what_is_exact_are_refused(world: Arc<World>) {
+    let pack = world.pack();
+    for number in ["10000000000000000.01", "-10000000000000000.01", "79228162514264337593543950335"] {
+        let price = Value::Decimal(number.parse().unwrap());
+        let thing = new_record(&pack, "thing", 2, &[("price", price)]);
+        let refused = world.run(move |_| Ok(created("thing", std::slice::from_ref(&thing)))).await.unwrap_err();
+        let Failure::Rejected(rejection) = refused else { panic!("{number}: {refused:?}") };
+        assert_eq!((rejection.code.as_str(), rejection.errors[0].pointer.as_str()), ("out_of_range", "/price"));
+    }
+}
+
+async fn child_rows_are_added_changed_moved_and_removed(world: Arc<World>) {
+    let pack = world.pack();
+    let row = |id: u128, label: &str| Row {
+        id: Uuid::from_u128(id),
+        values: vec![text(label), Value::Null, Value::Boolean(true)],
+    };
+    let items = pack.form("thing").field("items").unwrap().0;
+    let first = Value::Rows(vec![row(101, "a"), row(102, "b"), row(103, "c")]);
+    world.create("thing", vec![new_record(&pack, "thing", 2, &[("items", first)])]).await;
+
+    let next = Value::Rows(vec![row(103, "c"), row(104, "new"), row(101, "changed")]);
+    let wanted = next.clone();
+    world.update("thing", Uuid::from_u128(2), move |record| record.values[items] = next.clone()).await.unwrap();
+    let read = world.get("thing", Uuid::from_u128(2)).await.unwrap();
+    assert_eq!(read.values[items], wanted);
+
+    let gone = Value::Rows(Vec::new());
+    world.update("thing", Uuid::from_u128(2), move |record| record.values[items] = gone.clone()).await.unwrap();
+    assert_eq!(world.get("thing", Uuid::from_u128(2)).await.unwrap().values[items], Value::Rows(Vec::new()));
+}
+
+async fn records_that_link_to_each_other_are_created_together(world: Arc<World>) {
+    let pack = world.pack();
+    let thing = new_record(&pack, "thing", 2, &[("site", Value::Id(Uuid::from_u128(1)))]);
+    let site = new_record(&pack, "site", 1, &[("name", text("s"))]);
+    let visit = new_record(&pack, "visit", 3, &[("thing", Value::Id(thing.id))]);
+    let created = |form: &str, after: &formwork_core::Record| RecordChange {
+        form: form.into(),
+        before: None,
+        after: Some(after.clone()),
+    };
+    // The one that links comes first: the store finds the order.
+    let records = vec![created("visit", &visit), created("thing", &thing), created("site", &site)];
+    world.run(move |_| Ok(ChangeSet { records: records.clone(), ..Default::default() })).await.unwrap();
+
+    let found = world.run(|facts| {
+        let key = ("visit".into(), "thing".into(), Uuid::from_u128(2));
+        let Some(visits) = facts.backlinks.get(&key) else {
+            return Err(Stop::Need(vec![Need::Backlinks { form: key.0, link: key.1, to: key.2 }]));
+        };
+        assert_eq!(visits.iter().map(|visit| visit.id).collect::<Vec<_>>(), [Uuid::from_u128(3)]);
+        Ok(ChangeSet::default())
+    });
+    found.await.unwrap();
+}
+
+async fn uniques_are_guarded_by_the_database(world: Arc<World>) {
+    let pack = world.pack();
+    let site = ("site", Value::Id(Uuid::from_u128(1)));
+    world.create("site", vec![new_record(&pack, "site", 1, &[("name", text("s"))])]).await;
+    let thing = |id: u128, state: &str, order: Value| {
+        new_record(&pack, "thing", id, &[("name", text("n")), site.clone(), ("state", text(state)), ("order", order)])
+    };
+    world.create("thing", vec![thing(2, "new", text("A")), thing(3, "done", Value::Null)]).await;
+
+    // The filter leaves closed ones out, and nulls are distinct.
+    world.create("thing", vec![thing(4, "done", Value::Null)]).await;
+
+    for (again, pointers) in
+        [(thing(5, "new", text("B")), vec!["/name", "/site"]), (thing(6, "done", text("A")), vec!["/order"])]
+    {
+        let refused = world.run(move |_| Ok(created("thing", std::slice::from_ref(&again)))).await.unwrap_err();
+        let Failure::Rejected(rejection) = refused else { panic!("{refused:?}") };
+        assert_eq!((rejection.kind, rejection.code.as_str()), (RejectionKind::Invalid, "unique"));
+        assert_eq!(rejection.errors.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>(), pointers);
+    }
+    let found = |values: Vec<Value>, fields: Vec<&'static str>, unique: &'static str, expected: Option<u128>| {
+        let fields = fields.iter().map(|key| pack.form("thing").field(key).unwrap().0).collect::<Vec<_>>();
+        let need = Need::Unique { form: "thing".into(), fields, values, unique: Some(unique.into()) };
+        world.run(move |facts| match facts.uniques.iter().find(|(asked, _)| *asked == need) {
+            None => Err(Stop::Need(vec![need.clone()])),
+            Some((_, found)) => {
+                assert_eq!(*found, expected.map(Uuid::from_u128), "{need:?}");
+                Ok(ChangeSet::default())
+            }
+        })
+    };
+    found(vec![text("A")], vec!["order"], "order", Some(2)).await.unwrap();
+    found(vec![text("a")], vec!["order"], "order", None).await.unwrap();
+    found(vec![text("n"), site.1.clone()], vec!["name", "site"], "one_open", Some(2)).await.unwrap();
+}
+
+async fn a_restricted_link_holds_the_record(world: Arc<World>) {
+    let pack = world.pack();
+    world.create("site", vec![new_record(&pack, "site", 1, &[("name", text("s"))])]).await;
+    world.create("thing", vec![new_record(&pack, "thing", 2, &[("site", Value::Id(Uuid::from_u128(1)))])]).await;
+    let refused = world.delete("site", Uuid::from_u128(1)).await.unwrap_err();
+    let Failure::Rejected(rejection) = refused else { panic!("{refused:?}") };
+    assert_eq!((rejection.kind, rejection.code.as_str()), (RejectionKind::Conflict, "linked"));
+    assert!(world.get("site", Uuid::from_u128(1)).await.is_some());
+}
+
+async fn an_equal_request_gets_the_stored_reply(world: Arc<World>) {
+    let pack = world.pack();
+    let create = |id: u128| {
+        let site = new_record(&pack, "site", id, &[("name", text("s"))]);
+        move |_: &formwork_core::Facts| {
+            let mut changes = created("site", std::slice::from_ref(&site));
+            changes.reply = Reply::Record { form: "site".into(), id: site.id, version: 1, outcome: Written::Created };
+            Ok(changes)
+        }
+    };
+    let first = world.run_as(Some(("key", "hash")), create(1)).await.unwrap();
+    assert!(!first.replayed && first.seq > 0);
+    let again = world.run_as(Some(("key", "hash")), create(2)).await.unwrap();
+    assert_eq!((again.reply, again.seq, again.replayed), (first.reply, first.seq, true));
+    assert_eq!(world.get("site", Uuid::from_u128(2)).await, None, "nothing was done twice");
+    let other = world.run_as(Some(("key", "other")), create(3)).await.unwrap_err();
+    let Failure::Rejected(rejection) = other else { panic!("{other:?}") };
+    assert_eq!(rejection.code, "idempotency_key_reused");
+}
+
+async fn a_refusal_leaves_nothing(world: Arc<World>) {
+    let pack = world.pack();
+    let (one, two) = (new_record(&pack, "site", 1, &[]), new_record(&pack, "thing", 2, &[("order", text("x"))]));
+    world.create("thing", vec![new_record(&pack, "thing", 3, &[("order", text("x"))])]).await;
+    let before = world.store.seq().await.unwrap();
+    let refused = world.run(move |_| {
+        let mut all = created("site", std::slice::from_ref(&one));
+        all.records.extend(changes("thing", None, Some(two.clone())).records);
+        Ok(all)
+    });
+    assert!(matches!(refused.await, Err(Failure::Rejected(_))));
+    assert_eq!(world.get("site", Uuid::from_u128(1)).await, None);
+    assert_eq!(world.store.seq().await.unwrap(), before);
+}
+
+async fn series_count_without_gaps_where_one_node_works(world: Arc<World>) {
+    let next = |refuse: bool| {
+        world.run(move |facts| {
+            let key = ("thing".into(), "order".into(), "2026".to_owned());
+            let Some(number) = facts.series.get(&key) else {
+                return Err(Stop::Need(vec![Need::Series { form: key.0, field: key.1, period: key.2 }]));
+            };
+            if refuse {
+                let title = "no";
+                return Err(Stop::Reject(Box::new(formwork_core::Rejection::new(RejectionKind::Invalid, "no", title))));
+            }
+            Ok(ChangeSet { reply: Reply::Instance(Uuid::from_u128(*number as u128)), ..Default::default() })
+        })
+    };
+    for expected in 1..=40_u128 {
+        if expected % 7 == 0 {
+            assert!(next(true).await.is_err());
+        }
+        assert_eq!(next(false).await.unwrap().reply, Reply::Instance(Uuid::from_u128(expected)));
+    }
+}
+
+async fn users_sessions_and_tokens(world: Arc<World>) {
+    use formwork_core::facts::UserFacts;
+    let store = &world.store;
+    let facts = UserFacts {
+        name: "王".to_owned(),
+        active: true,
+        roles: vec!["agent".into()],
+        queues: vec!["north".into(), "south".into()],
+    };
+    let mut user = formwork_store::User {
+        id: Uuid::from_u128(7),
+        login: "wang".to_owned(),
+        password_hash: "$argon2id$".to_owned(),
+        facts,
+        language: "zh-CN".to_owned(),
+        theme: "dark".to_owned(),
+    };
+    store.put_user(&user).await.unwrap();
+    assert_eq!(store.user_by_login("wang").await.unwrap(), Some(user.clone()));
+    user.facts.active = false;
+    store.put_user(&user).await.unwrap();
+    assert_eq!(store.user(user.id).await.unwrap(), Some(user.clone()));
+    let other = formwork_store::User { id: Uuid::from_u128(8), ..user.clone() };
+    store.put_user(&other).await.unwrap();
+    assert_eq!(store.users().await.unwrap(), [user.clone()], "a login keeps its id");
+
+    store.put_session("hash", user.id, at(100)).await.unwrap();
+    assert_eq!(store.session("hash", at(99)).await.unwrap(), Some(user.clone()));
+    assert_eq!(store.session("hash", at(100)).await.unwrap(), None, "it is over");
+    store.end_session("hash").await.unwrap();
+    assert_eq!(store.session("hash", at(1)).await.unwrap(), None);
+
+    store.put_token("token", user.id, "ci", &["read".to_owned()]).await.unwrap();
+    assert_eq!(store.token("token").await.unwrap(), Some((user.clone(), vec!["read".to_owned()])));
+    assert_eq!(store.token("else").await.unwrap(), None);
+
+    let asked = world.run(move |facts| match facts.users.get(&user.id) {
+        None => Err(Stop::Need(vec![Need::User(user.id), Need::User(Uuid::nil())])),
+        Some(found) => {
+            assert_eq!(found.as_ref(), Some(&user.facts));
+            assert_eq!(facts.users[&Uuid::nil()], None);
+            Ok(ChangeSet::default())
+        }
+    });
+    asked.await.unwrap();
+}

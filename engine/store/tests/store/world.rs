@@ -1,0 +1,238 @@
+//! A store under test: the same tests run on both engines, with a decider that does what the test says.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, TimeZone, Utc};
+use formwork_core::change::{ChangeSet, RecordChange};
+use formwork_core::facts::Need;
+use formwork_core::{Act, Facts, Record, Stimulus, Stop, Viewer};
+use formwork_model::{Key, Pack, SourceMap, Value, compile};
+use formwork_store::testing::Cluster;
+use formwork_store::{
+    Committed, Decider, Failure, Packs, PostgresStore, SqliteStore, Store, Submission, postgres, sqlite,
+};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+/// What a submission decides.
+pub type Plan = Arc<dyn Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync>;
+
+/// A store, its pack, and the plans of the submissions under way.
+pub struct World {
+    pub store: Arc<dyn Store>,
+    pub pack: Mutex<Arc<Pack>>,
+    plans: Arc<Mutex<HashMap<u64, Plan>>>,
+    seeds: AtomicU64,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl World {
+    /// On SQLite, with the pack of these forms deployed.
+    pub async fn sqlite(forms: Json) -> Arc<Self> {
+        let (plans, decider) = decider();
+        let folder = tempfile::tempdir().unwrap();
+        let durability = sqlite::Durability::Off;
+        let options = sqlite::Options { durability, decider: Some(decider), ..Default::default() };
+        let store = Arc::new(SqliteStore::open(folder.path(), options).unwrap());
+        Self::new(store, plans, Some(folder), forms).await
+    }
+
+    /// On PostgreSQL, in a database of its own.
+    pub async fn postgres(forms: Json) -> Arc<Self> {
+        let (plans, decider) = decider();
+        let url = Cluster::shared().unwrap().database().await.unwrap();
+        let options = postgres::Options { writers: 8, readers: 2, decider: Some(decider) };
+        let store = Arc::new(PostgresStore::open(&url, options).await.unwrap());
+        Self::new(store, plans, None, forms).await
+    }
+
+    async fn new(
+        store: Arc<dyn Store>,
+        plans: Arc<Mutex<HashMap<u64, Plan>>>,
+        folder: Option<tempfile::TempDir>,
+        forms: Json,
+    ) -> Arc<Self> {
+        let pack = Arc::new(pack(forms));
+        store.deploy(None, &pack, &[("pack.json".to_owned(), "{}".to_owned())], at(0)).await.unwrap();
+        let (pack, seeds) = (Mutex::new(pack), AtomicU64::new(1));
+        Arc::new(Self { store, pack, plans, seeds, _folder: folder })
+    }
+
+    /// The pack deployed last.
+    pub fn pack(&self) -> Arc<Pack> {
+        self.pack.lock().unwrap().clone()
+    }
+
+    /// Deploys other forms.
+    pub async fn deploy(&self, forms: Json) {
+        let wanted = Arc::new(pack(forms));
+        self.store.deploy(Some(&self.pack()), &wanted, &[], at(1)).await.unwrap();
+        *self.pack.lock().unwrap() = wanted;
+    }
+
+    /// Submits a plan.
+    pub async fn run(
+        &self,
+        plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
+    ) -> Result<Committed, Failure> {
+        self.run_as(None, plan).await
+    }
+
+    /// Submits a plan under an idempotency key and a hash of the request.
+    pub async fn run_as(
+        &self,
+        idempotency: Option<(&str, &str)>,
+        plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
+    ) -> Result<Committed, Failure> {
+        let seed = self.seeds.fetch_add(1, Ordering::Relaxed);
+        self.plans.lock().unwrap().insert(seed, Arc::new(plan));
+        let act = Act::Timer { id: Uuid::nil() };
+        let submission = Submission {
+            pack: self.pack(),
+            packs: Arc::new(Packs::default()),
+            stimulus: Stimulus { at: at(2), seed, actor: Viewer::system("en"), act },
+            idempotency: idempotency.map(|(key, hash)| (key.to_owned(), hash.to_owned())),
+        };
+        let result = self.store.submit(submission).await;
+        self.plans.lock().unwrap().remove(&seed);
+        result
+    }
+
+    /// Creates records and fails the test where that fails.
+    pub async fn create(&self, form: &'static str, records: Vec<Record>) {
+        self.run(move |_| Ok(created(form, &records))).await.unwrap();
+    }
+
+    /// Replaces the values of a record, found by its id.
+    pub async fn update(
+        &self,
+        form: &'static str,
+        id: Uuid,
+        change: impl Fn(&mut Record) + Send + Sync + 'static,
+    ) -> Result<Committed, Failure> {
+        self.run(move |facts| {
+            let before = record(facts, form, id)?.expect("the record is there");
+            let mut after = before.clone();
+            after.version += 1;
+            change(&mut after);
+            Ok(changes(form, Some(before), Some(after)))
+        })
+        .await
+    }
+
+    /// Deletes a record.
+    pub async fn delete(&self, form: &'static str, id: Uuid) -> Result<Committed, Failure> {
+        self.run(move |facts| {
+            let before = record(facts, form, id)?.expect("the record is there");
+            Ok(changes(form, Some(before), None))
+        })
+        .await
+    }
+
+    /// The record as a question sees it.
+    pub async fn get(&self, form: &'static str, id: Uuid) -> Option<Record> {
+        let found = Arc::new(Mutex::new(None));
+        let kept = found.clone();
+        let question = Box::new(move |facts: &Facts| {
+            *kept.lock().unwrap() = record(facts, form, id)?;
+            Ok(Json::Null)
+        });
+        self.store.ask(&self.pack(), question).await.unwrap();
+        let found = found.lock().unwrap().clone();
+        found
+    }
+}
+
+fn decider() -> (Arc<Mutex<HashMap<u64, Plan>>>, Decider) {
+    let plans: Arc<Mutex<HashMap<u64, Plan>>> = Arc::default();
+    let known = plans.clone();
+    let decider: Decider = Arc::new(move |submission: &Submission, facts: &Facts| {
+        let plan = known.lock().unwrap()[&submission.stimulus.seed].clone();
+        plan(facts)
+    });
+    (plans, decider)
+}
+
+/// A pack `lab` with these forms.
+pub fn pack(forms: Json) -> Pack {
+    let mut sources = SourceMap::new();
+    let pack = json!({
+        "version": "1.0.0", "title": "Lab", "languages": ["en"], "timezone": "Asia/Shanghai",
+        "roles": {"agent": {"title": "Agent"}}, "queues": {"north": {"title": "North"}, "south": {"title": "South"}},
+        "settings": {"limit": {"type": "integer", "default": 3}}
+    });
+    sources.insert("pack.json", pack.to_string());
+    for (key, form) in forms.as_object().unwrap() {
+        sources.insert(format!("forms/{key}.json"), form.to_string());
+    }
+    let (pack, diagnostics) = compile("lab", &sources);
+    pack.unwrap_or_else(|| panic!("the pack of the test is broken: {diagnostics:#?}"))
+}
+
+/// The fact, or the need for it.
+pub fn record(facts: &Facts, form: &str, id: Uuid) -> Result<Option<Record>, Stop> {
+    let key = (Key::from(form), id);
+    match facts.records.get(&key) {
+        Some(record) => Ok(record.as_deref().cloned()),
+        None => Err(Stop::Need(vec![Need::Record(key.0, key.1)])),
+    }
+}
+
+/// A change set that creates these records.
+pub fn created(form: &str, records: &[Record]) -> ChangeSet {
+    let records = records.iter().cloned();
+    let records = records.map(|after| RecordChange { form: form.into(), before: None, after: Some(after) });
+    ChangeSet { records: records.collect(), ..Default::default() }
+}
+
+/// A change set with one change.
+pub fn changes(form: &str, before: Option<Record>, after: Option<Record>) -> ChangeSet {
+    ChangeSet { records: vec![RecordChange { form: form.into(), before, after }], ..Default::default() }
+}
+
+/// A record of the form with these values by field; the others are null.
+pub fn new_record(pack: &Pack, form: &str, id: u128, values: &[(&str, Value)]) -> Record {
+    let form = pack.form(form);
+    let empty = |field: &formwork_model::pack::form::Field| match field.kind.name() {
+        "table" => Value::Rows(Vec::new()),
+        _ => Value::Null,
+    };
+    let mut all: Vec<Value> = form.fields.iter().map(empty).collect();
+    for (key, value) in values {
+        all[form.field(key).unwrap_or_else(|| panic!("no field `{key}`")).0] = value.clone();
+    }
+    let (created_at, id) = (at(id as i64), Uuid::from_u128(id));
+    Record { id, version: 1, created_at, created_by: None, updated_at: created_at, updated_by: None, values: all }
+}
+
+/// The value of a field.
+pub fn value<'a>(pack: &Pack, form: &str, record: &'a Record, field: &str) -> &'a Value {
+    &record.values[pack.form(form).field(field).unwrap().0]
+}
+
+/// A text value.
+pub fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// Seconds after the start of 2026.
+pub fn at(seconds: i64) -> DateTime<Utc> {
+    Utc.timestamp_opt(1_767_225_600 + seconds, 0).unwrap()
+}
+
+/// Runs each test on both engines, with its own store and the forms given.
+#[macro_export]
+macro_rules! on_both {
+    ($forms:expr; $($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::world::World::sqlite($forms).await).await })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::world::World::postgres($forms).await).await })+
+        }
+    };
+}

@@ -1,0 +1,90 @@
+//! The process the crash test kills: 64 clients file requests and an import runs, without end. What is acknowledged is
+//! said on standard output, one line each; whatever else was on its way dies with the process.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use formwork_core::stimulus::Effects;
+use formwork_core::{Act, Viewer};
+use formwork_runtime::{Channels, Clock, Engine, Environment, Seeds};
+use formwork_store::{PostgresStore, SqliteStore, Store, postgres, sqlite};
+use formwork_tests::packs;
+
+const CLIENTS: usize = 64;
+
+#[tokio::main]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let (kind, place, round) = match (arguments.next(), arguments.next(), arguments.next()) {
+        (Some(kind), Some(place), Some(round)) => (kind, place, round),
+        _ => panic!("usage: crash_child sqlite|postgres PLACE ROUND"),
+    };
+    let engine = start(&kind, &place).await;
+    engine.deploy_if_safe(&packs::waiting()).await.expect("the pack is deployed");
+    let dispatcher = tokio::spawn(engine.clone().run_dispatcher());
+    say("ready");
+    for client in 0..CLIENTS {
+        tokio::spawn(file_for_ever(engine.clone(), format!("{round}.{client}")));
+    }
+    tokio::spawn(import_for_ever(engine.clone(), round));
+    dispatcher.await.expect("the dispatcher never ends");
+}
+
+async fn start(kind: &str, place: &str) -> Arc<Engine> {
+    let folder = Path::new(place);
+    let (store, message_file): (Arc<dyn Store>, _) = match kind {
+        "postgres" => {
+            let store = PostgresStore::open(place, postgres::Options::default()).await.expect("PostgreSQL answers");
+            (Arc::new(store), std::env::temp_dir().join(format!("formwork-crash-{}.jsonl", std::process::id())))
+        }
+        _ => {
+            let store = SqliteStore::open(folder, sqlite::Options::default()).expect("the store opens");
+            (Arc::new(store), folder.join("messages.jsonl"))
+        }
+    };
+    let environment = Environment {
+        clock: Clock::System,
+        channels: Channels::default(),
+        message_file,
+        seeds: Seeds::Random,
+        replica_bytes_max: 16 << 20,
+    };
+    Engine::start(store, environment).await.expect("the engine starts")
+}
+
+async fn file_for_ever(engine: Arc<Engine>, prefix: String) {
+    let pack = engine.deployed().packs[0].clone();
+    for number in 0_u64.. {
+        let what = format!("{prefix}.{number}");
+        let values = json!({"what": what, "number": number}).as_object().cloned().expect("an object");
+        let act = Act::Create { form: "request".into(), values, effects: Effects::ALL };
+        // Every second request carries a key and is sent twice, as a client does that got no answer.
+        let key = (number % 2 == 0).then(|| (what.clone(), what.clone()));
+        engine.submit(&pack, Viewer::system("en"), act.clone(), key.clone()).await.expect("committed");
+        if key.is_some() {
+            engine.submit(&pack, Viewer::system("en"), act, key).await.expect("the stored reply");
+        }
+        say(&format!("ack {what}"));
+    }
+}
+
+async fn import_for_ever(engine: Arc<Engine>, round: String) {
+    let pack = engine.deployed().packs[0].clone();
+    for file in 0_u64.. {
+        let rows = (0..500).map(|row| format!("import.{round}.{file}.{row},{row}\n")).collect::<String>();
+        let done = engine.import(&pack, "bulk", format!("what,number\n{rows}").as_bytes(), &|_| ()).await;
+        assert_eq!(done.expect("the file is imported").created, 500);
+        for row in 0..500 {
+            say(&format!("row import.{round}.{file}.{row}"));
+        }
+    }
+}
+
+/// Each line leaves at once: what was said before the kill was read by the test.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).expect("the test listens");
+}

@@ -1,0 +1,336 @@
+//! Random well-typed expressions, as text: what an author could have written.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// The types expressions are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// True, false, null.
+    Boolean,
+    /// Integers.
+    Integer,
+    /// Decimals.
+    Decimal,
+    /// Amounts.
+    Money,
+    /// Texts.
+    Text,
+    /// Dates.
+    Date,
+    /// Instants.
+    DateTime,
+    /// Keys of the choice `kind`.
+    Kind,
+}
+
+const SORTS: [Sort; 8] =
+    [Sort::Boolean, Sort::Integer, Sort::Decimal, Sort::Money, Sort::Text, Sort::Date, Sort::DateTime, Sort::Kind];
+
+/// Which back end the expressions must be able to run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// The whole language.
+    Rust,
+    /// Row rules and filters.
+    Sql,
+    /// Datasets.
+    Polars,
+}
+
+/// Expressions over `item` for that back end, nested at most so deep, with their type.
+pub fn expressions(backend: Backend, depth: usize) -> impl Strategy<Value = (Sort, String)> {
+    let row = Grown::new(backend, Place::Row, depth.saturating_sub(1));
+    let mark = Grown::new(backend, Place::Mark, depth.saturating_sub(1));
+    let item = Grown::with_folds(backend, depth, &row, &mark);
+    let all: Vec<_> = SORTS.iter().map(|sort| item.of(*sort).prop_map(move |text| (*sort, text))).collect();
+    proptest::strategy::Union::new(all)
+}
+
+/// Conditions over `item` for that back end.
+pub fn conditions(backend: Backend, depth: usize) -> impl Strategy<Value = String> {
+    let row = Grown::new(backend, Place::Row, depth.saturating_sub(1));
+    let mark = Grown::new(backend, Place::Mark, depth.saturating_sub(1));
+    Grown::with_folds(backend, depth, &row, &mark).of(Sort::Boolean)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Item,
+    Row,
+    Mark,
+}
+
+/// One strategy per sort.
+struct Grown {
+    by_sort: Vec<BoxedStrategy<String>>,
+}
+
+impl Grown {
+    fn new(backend: Backend, place: Place, depth: usize) -> Self {
+        (0..depth).fold(Self::leaves(place), |below, _| below.grow(backend, None))
+    }
+
+    fn with_folds(backend: Backend, depth: usize, row: &Grown, mark: &Grown) -> Self {
+        (0..depth).fold(Self::leaves(Place::Item), |below, _| below.grow(backend, Some((row, mark))))
+    }
+
+    fn leaves(place: Place) -> Self {
+        let by_sort = SORTS.map(|sort| {
+            let mut texts = literals(sort).to_vec();
+            // Fields are more telling than literals.
+            for field in fields(place, sort) {
+                texts.extend([*field, *field]);
+            }
+            select(texts).prop_map(str::to_owned).boxed()
+        });
+        Self { by_sort: by_sort.to_vec() }
+    }
+
+    fn of(&self, sort: Sort) -> BoxedStrategy<String> {
+        let index = SORTS.iter().position(|known| *known == sort).unwrap_or_default();
+        self.by_sort[index].clone()
+    }
+
+    /// One level more.
+    fn grow(&self, backend: Backend, rows: Option<(&Grown, &Grown)>) -> Self {
+        let by_sort = SORTS.map(|sort| {
+            let mut shapes: Vec<(u32, BoxedStrategy<String>)> = vec![(2, self.of(sort))];
+            for (least, template) in templates(sort) {
+                if runs_in(*least, backend) {
+                    shapes.push((1, self.filled(template)));
+                }
+            }
+            if let Some((row, mark)) = rows.filter(|_| backend != Backend::Polars) {
+                for (least, of, template) in folds(sort) {
+                    if runs_in(*least, backend) {
+                        shapes.push((1, if *of == "row" { row.filled(template) } else { mark.filled(template) }));
+                    }
+                }
+            }
+            proptest::strategy::Union::new_weighted(shapes).boxed()
+        });
+        Self { by_sort: by_sort.to_vec() }
+    }
+
+    /// A template with its holes (`B I D M T Y Z K` between braces) filled, each in parentheses.
+    fn filled(&self, template: &'static str) -> BoxedStrategy<String> {
+        let holes: Vec<Sort> =
+            template.split('{').skip(1).filter_map(|part| part.chars().next()).map(sort_of).collect();
+        let parts: Vec<BoxedStrategy<String>> = holes.iter().map(|sort| self.of(*sort)).collect();
+        parts
+            .prop_map(move |values| {
+                let mut values = values.into_iter();
+                let mut pieces = template.split('{');
+                let mut text = pieces.next().unwrap_or_default().to_owned();
+                for piece in pieces {
+                    text.push_str(&format!("({})", values.next().unwrap_or_default()));
+                    text.push_str(piece.get(2..).unwrap_or_default());
+                }
+                text
+            })
+            .boxed()
+    }
+}
+
+/// Where a template runs: `*` everywhere, `p` not in SQL, `r` in Rust only.
+fn runs_in(least: char, backend: Backend) -> bool {
+    match least {
+        '*' => true,
+        'p' => backend != Backend::Sql,
+        's' => backend != Backend::Polars,
+        _ => backend == Backend::Rust,
+    }
+}
+
+fn sort_of(letter: char) -> Sort {
+    match letter {
+        'B' => Sort::Boolean,
+        'I' => Sort::Integer,
+        'D' => Sort::Decimal,
+        'M' => Sort::Money,
+        'T' => Sort::Text,
+        'Y' => Sort::Date,
+        'Z' => Sort::DateTime,
+        _ => Sort::Kind,
+    }
+}
+
+fn literals(sort: Sort) -> &'static [&'static str] {
+    match sort {
+        Sort::Boolean => &["true", "false"],
+        Sort::Integer => &["0", "1", "-7", "3"],
+        Sort::Decimal => &["0.5", "-2.25", "1.0001"],
+        Sort::Money => &[],
+        Sort::Text => &["''", "'a'", "'芳'", r"'it\'s'"],
+        Sort::Date => &["date('2024-02-29')", "today"],
+        Sort::DateTime => &["now", "datetime('2026-03-29T00:30:00Z')"],
+        Sort::Kind => &["'red'", "'blue'"],
+    }
+}
+
+fn fields(place: Place, sort: Sort) -> &'static [&'static str] {
+    match (place, sort) {
+        (Place::Item, Sort::Boolean) => {
+            &["flag", "mark", "queue in user.queues", "owner == null", "created_by == user.id"]
+        }
+        (Place::Item, Sort::Integer) => &["n", "m", "owner.level", "owner.boss.level", "version"],
+        (Place::Item, Sort::Decimal) => &["d", "e"],
+        (Place::Item, Sort::Money) => &["price", "cost"],
+        (Place::Item, Sort::Text) => &["a", "b", "owner.name"],
+        (Place::Item, Sort::Date) => &["day", "until", "owner.since"],
+        (Place::Item, Sort::DateTime) => &["at", "then", "created_at"],
+        (Place::Item, Sort::Kind) => &["kind"],
+        (Place::Row, Sort::Boolean) => &["ok", "outer.flag"],
+        (Place::Row, Sort::Integer) => &["q", "outer.n"],
+        (Place::Row, Sort::Decimal) => &["outer.d"],
+        (Place::Row, Sort::Money) => &["sum", "outer.price"],
+        (Place::Row, Sort::Text) => &["t", "outer.a"],
+        (Place::Row, Sort::Date) => &["outer.day"],
+        (Place::Row, Sort::DateTime) => &["outer.at"],
+        (Place::Row, Sort::Kind) => &["outer.kind"],
+        (Place::Mark, Sort::Integer) => &["points", "outer.m"],
+        (Place::Mark, Sort::Text) => &["note", "item.a"],
+        (Place::Mark, Sort::Money) => &["outer.cost"],
+        (Place::Mark, Sort::Boolean) => &["outer.mark"],
+        (Place::Mark, Sort::Decimal) => &["item.e"],
+        (Place::Mark, Sort::Date) => &["outer.until"],
+        (Place::Mark, Sort::DateTime) => &["outer.then"],
+        (Place::Mark, Sort::Kind) => &["outer.kind"],
+    }
+}
+
+/// What may be built of each sort, with the back ends it runs in.
+fn templates(sort: Sort) -> &'static [(char, &'static str)] {
+    match sort {
+        Sort::Boolean => &[
+            ('*', "{B} and {B}"),
+            ('*', "{B} or {B}"),
+            ('*', "not {B}"),
+            ('*', "{I} == {I}"),
+            ('*', "{I} != {D}"),
+            ('*', "{D} < {M}"),
+            ('*', "{M} >= {M}"),
+            ('*', "{M} > 12.5"),
+            ('*', "{T} == {T}"),
+            ('*', "{T} != {T}"),
+            ('*', "{T} < {T}"),
+            ('*', "{Y} <= {Y}"),
+            ('*', "{Z} > {Z}"),
+            ('*', "{K} == 'red'"),
+            ('*', "{K} != {K}"),
+            ('*', "{K} in ['red', null]"),
+            ('*', "{I} not in [1, {I}, null]"),
+            ('*', "{T} in ['a', {T}]"),
+            ('*', "{Y} == null"),
+            ('*', "{B} != null"),
+            ('*', "{B} ?? {B}"),
+            ('*', "contains({T}, {T})"),
+            ('*', "starts_with({T}, {T})"),
+            ('*', "ends_with({T}, 'a')"),
+            ('*', "when({B}, {B}, {B})"),
+        ],
+        Sort::Integer => &[
+            ('*', "{I} + {I}"),
+            ('*', "{I} - {I}"),
+            ('*', "-{I}"),
+            ('p', "{I} * {I}"),
+            ('p', "{I} % {I}"),
+            ('*', "{I} ?? {I}"),
+            ('*', "when({B}, {I}, 4)"),
+            ('*', "len({T})"),
+            ('*', "abs({I})"),
+            ('p', "min({I}, {I})"),
+            ('p', "max({I}, 2, {I})"),
+            ('p', "clamp({I}, {I}, {I})"),
+            ('p', "floor({D})"),
+            ('p', "ceil({D})"),
+            ('*', "days_between({Y}, {Y})"),
+            ('r', "years_between({Y}, {Y})"),
+            ('r', "weekday({Z})"),
+            ('r', "weekday({Y})"),
+        ],
+        Sort::Decimal => &[
+            ('*', "{D} + {I}"),
+            ('*', "{D} - {D}"),
+            ('p', "{D} * {I}"),
+            ('p', "{D} * {D}"),
+            ('p', "{I} / {I}"),
+            ('p', "{D} / {I}"),
+            ('p', "{M} / {M}"),
+            ('p', "{D} % {D}"),
+            ('*', "coalesce({D}, {D}, 1)"),
+            ('*', "when({B}, {D}, {I})"),
+            ('p', "round({D})"),
+            ('p', "round({D}, 2)"),
+            ('*', "abs({D})"),
+            ('p', "hours_between({Z}, {Z})"),
+            ('r', "number({T})"),
+        ],
+        Sort::Money => &[
+            ('*', "{M} + {M}"),
+            ('*', "{M} - {M}"),
+            ('*', "{M} ?? 0"),
+            ('*', "when({B}, {M}, null)"),
+            ('p', "{M} * {I}"),
+            ('p', "round({M} / {I}, 2)"),
+            ('p', "max({M}, {M})"),
+        ],
+        Sort::Text => &[
+            ('*', "{T} + {T}"),
+            ('*', "{T} ?? {T}"),
+            ('*', "when({B}, {T}, {T})"),
+            ('r', "lower({T})"),
+            ('r', "trim({T})"),
+            ('r', "replace({T}, {T}, {T})"),
+            ('r', "substr({T}, {I}, {I})"),
+            ('r', "last({T}, {I})"),
+            ('r', "text({I})"),
+            ('r', "text({D})"),
+            ('r', "text({Y})"),
+            ('r', "text({B})"),
+            ('r', "text({K})"),
+        ],
+        Sort::Date => &[
+            ('*', "{Y} ?? {Y}"),
+            ('*', "when({B}, {Y}, {Y})"),
+            ('r', "date({Z})"),
+            ('r', "date(trim({T}))"),
+            ('r', "local_date({Z}, 'America/Havana')"),
+            ('r', "{Y} + days({I} % 400)"),
+            ('r', "{Y} - months({I} % 30)"),
+            ('r', "start_of('week', {Y})"),
+            ('r', "start_of('quarter', {Y})"),
+        ],
+        Sort::DateTime => &[
+            ('*', "{Z} ?? {Z}"),
+            ('*', "when({B}, {Z}, {Z})"),
+            ('r', "{Z} + days({I} % 400)"),
+            ('r', "{Z} + hours({I} % 2000)"),
+            ('r', "date_add({Z}, months({I} % 30) + minutes({I} % 500))"),
+            ('r', "start_of('day', {Z})"),
+            ('r', "start_of('month', {Z})"),
+            ('r', "start_of('minute', {Z})"),
+        ],
+        Sort::Kind => &[('*', "{K} ?? 'green'"), ('*', "when({B}, {K}, 'red')")],
+    }
+}
+
+/// Functions over rows: the place of their second argument, and the whole.
+fn folds(sort: Sort) -> &'static [(char, &'static str, &'static str)] {
+    match sort {
+        Sort::Boolean => {
+            &[('s', "row", "any(rows, {B})"), ('s', "row", "all(rows, {B})"), ('s', "mark", "any(marks, {B})")]
+        }
+        Sort::Integer => &[
+            ('s', "row", "count(rows, {B})"),
+            ('s', "mark", "count(marks, {B})"),
+            ('s', "row", "sum(rows, {I})"),
+            ('s', "mark", "max(marks, {I})"),
+        ],
+        Sort::Decimal => &[('r', "row", "avg(rows, {I})"), ('s', "row", "sum(rows, {D})")],
+        Sort::Money => &[('s', "row", "sum(rows, {M})"), ('s', "row", "min(rows, {M})")],
+        Sort::Text => &[('s', "row", "max(rows, {T})")],
+        _ => &[],
+    }
+}

@@ -1,0 +1,132 @@
+//! A server in this process on a free port, and a client for it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use formwork::api::imports::ImportJobs;
+use formwork::server::{Server, router};
+use formwork::view::templates::Templates;
+use formwork_model::Key;
+use formwork_runtime::deploy::Bundle;
+use formwork_runtime::people::NewUser;
+use formwork_runtime::{Channels, Clock, Engine, Environment, Seeds};
+use formwork_store::Store;
+
+/// The password of every user of a test server.
+pub const PASSWORD: &str = "a password for tests";
+
+/// A running server.
+pub struct TestServer {
+    /// Its engine.
+    pub engine: Arc<Engine>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    serving: JoinHandle<()>,
+    _folder: TempDir,
+}
+
+impl TestServer {
+    /// Serves a pack over a store, without a dispatcher: tests run due work when they want it run.
+    pub async fn start(store: Arc<dyn Store>, bundle: &Bundle, clock: Clock, channels: Channels) -> Self {
+        let folder = TempDir::new().expect("a scratch folder");
+        let environment = Environment {
+            clock,
+            channels,
+            message_file: folder.path().join("messages.jsonl"),
+            seeds: Seeds::Random,
+            replica_bytes_max: 64 << 20,
+        };
+        let engine = Engine::start(store, environment).await.expect("the engine starts");
+        engine.deploy_if_safe(bundle).await.expect("the pack is deployed");
+        let server = Server {
+            engine: engine.clone(),
+            templates: Templates::new(),
+            imports: ImportJobs::default(),
+            demo_users: Vec::new(),
+            virtual_clock: false,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let serving = tokio::spawn(async move {
+            axum::serve(listener, router(Arc::new(server))).await.expect("the server serves");
+        });
+        Self { engine, address, serving, _folder: folder }
+    }
+
+    /// Adds a user and logs in as them.
+    pub async fn user(&self, login: &str, roles: &[&str], queues: &[&str]) -> Client {
+        let keys = |texts: &[&str]| texts.iter().map(|text| Key::from(*text)).collect();
+        let new = NewUser {
+            login: login.to_owned(),
+            name: login.to_owned(),
+            password: PASSWORD.to_owned(),
+            roles: keys(roles),
+            queues: keys(queues),
+            language: "en".to_owned(),
+        };
+        self.engine.add_user(new).await.expect("a user can be added");
+        let mut client = self.anonymous();
+        let sent = client.send(Method::POST, "/api/session", json!({"login": login, "password": PASSWORD})).await;
+        assert_eq!(sent.status(), 200, "{login} logs in");
+        let cookie = sent.headers()["set-cookie"].to_str().expect("ASCII").split(';').next().unwrap_or_default();
+        client.cookie = Some(cookie.to_owned());
+        client
+    }
+
+    /// A client nobody is logged in with.
+    pub fn anonymous(&self) -> Client {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        Client { http, base: format!("http://{}", self.address), cookie: None }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// A client of a test server.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    /// The session.
+    pub cookie: Option<String>,
+}
+
+impl Client {
+    /// A request with the session's cookie.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.cookie {
+            Some(cookie) => request.header("cookie", cookie),
+            None => request,
+        }
+    }
+
+    /// Sends JSON.
+    pub async fn send(&self, method: Method, path: &str, body: Json) -> Response {
+        self.request(method, path).json(&body).send().await.expect("the server answers")
+    }
+
+    /// Sends JSON and reads the status and the JSON of the answer.
+    pub async fn call(&self, method: Method, path: &str, body: Json) -> (u16, Json) {
+        let answer = self.send(method, path, body).await;
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or(Json::Null))
+    }
+
+    /// Reads JSON.
+    pub async fn get(&self, path: &str) -> (u16, Json) {
+        let answer = self.request(Method::GET, path).send().await.expect("the server answers");
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or(Json::Null))
+    }
+}

@@ -1,0 +1,9 @@
+//! One binary for all integration tests: each links the whole engine, so few binaries keep the suite fast.
+
+mod cases;
+mod crash;
+mod http;
+mod imports;
+mod nodes;
+mod tidy;
+mod webhook;
