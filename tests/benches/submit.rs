@@ -110,10 +110,11 @@ async fn start(store: Arc<dyn Store>) -> (Arc<Engine>, Arc<Pack>) {
 }
 
 fn values(client: usize, number: usize) -> Map<String, Json> {
+    let kind = ["a", "b", "c"][number % 3];
     let values = json!({
         "subject": format!("行李未到 {client}/{number}"),
         "body": "The first bag arrived, the second did not. Please call back after six.",
-        "kind": ["a", "b", "c"][number % 3],
+        "kind": kind,
         "amount": format!("{}.50", number % 1_000),
         "at": "2026-01-05T01:00:00Z",
     });

@@ -12,6 +12,10 @@ use uuid::Uuid;
 use super::problem::Answer;
 use crate::server::Server;
 use crate::session::Caller;
+use crate::view::cell::Scribe;
+use crate::view::form::add_texts;
+use crate::view::format::Local;
+use crate::view::seen::Seen;
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
@@ -89,6 +93,12 @@ async fn evaluate(
     let (pack, form) = server.engine.deployed().form(&form)?;
     let viewer = caller.viewer(&server.engine, &pack);
     let mut answer = server.engine.evaluate(&pack, &viewer, &form, filling.id, filling.task, filling.values).await?;
+    if let Some(fields) = answer["fields"].as_object_mut() {
+        let local =
+            Local { language: caller.language.clone(), zone: *pack.timezone(), now: server.engine.clock().now() };
+        let scribe = Scribe { engine: &server.engine, pack: &pack, viewer: &viewer, local: &local };
+        add_texts(fields, &Seen::new(&pack, &form, &viewer), scribe);
+    }
     answer["seq"] = filling.seq;
     Ok(Json(answer))
 }

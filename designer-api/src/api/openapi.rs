@@ -23,9 +23,10 @@ async fn document(State(server): State<Arc<Server>>, caller: Caller) -> Answer<J
             if server.engine.form(pack, &viewer, key).is_none() {
                 continue;
             }
-            let schema = |operation: &str| server.engine.form_schema(pack, &viewer, key, operation);
+            // What the caller may not do has no schema, and what has no schema is not described.
+            let schema = |operation: &str| server.engine.form_schema(pack, &viewer, key, operation).ok();
             let label = form.label.get(&caller.language);
-            paths.extend(form_paths(key, label, &schema("read")?, &schema("create")?, &schema("update")?));
+            paths.extend(form_paths(key, label, schema("read"), schema("create"), schema("update")));
         }
     }
     Ok(Json(json!({
@@ -43,51 +44,56 @@ async fn document(State(server): State<Arc<Server>>, caller: Caller) -> Answer<J
     })))
 }
 
-/// The paths of one form.
-fn form_paths(form: &str, label: &str, read: &Value, create: &Value, update: &Value) -> Map<String, Value> {
+/// The paths of one form: those the caller has a schema for.
+fn form_paths(
+    form: &str,
+    label: &str,
+    read: Option<Value>,
+    create: Option<Value>,
+    update: Option<Value>,
+) -> Map<String, Value> {
+    let seen = read.clone().unwrap_or_else(|| json!({"type": "object"}));
+    let (mut many, mut one) = (Map::new(), Map::new());
     let id = json!({"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}});
+    one.insert("parameters".to_owned(), json!([id]));
+    if read.is_some() {
+        many.insert("get".to_owned(), list_of(label, &seen));
+        let summary = format!("Read: {label}");
+        one.insert("get".to_owned(), json!({"summary": summary, "responses": answers("200", &seen)}));
+    }
+    if let Some(create) = create {
+        let (summary, answers) = (format!("File: {label}"), answers("201", &seen));
+        many.insert("post".to_owned(), json!({"summary": summary, "requestBody": body(&create), "responses": answers}));
+    }
+    if let Some(update) = update {
+        let (summary, answers) = (format!("Change: {label}"), answers("200", &seen));
+        one.insert("patch".to_owned(), json!({"summary": summary, "requestBody": body(&update), "responses": answers}));
+    }
+    let summary = format!("Delete: {label}");
+    one.insert("delete".to_owned(), json!({"summary": summary, "responses": answers("204", &Value::Null)}));
+    let mut paths = Map::new();
+    paths.insert(format!("/api/records/{form}"), Value::Object(many));
+    paths.insert(format!("/api/records/{form}/{{id}}"), Value::Object(one));
+    paths
+}
+
+fn list_of(label: &str, record: &Value) -> Value {
+    let texts = ["view", "filter", "sort", "fields", "after", "q"];
     let query = |name: &str, ty: &str| json!({"name": name, "in": "query", "schema": {"type": ty}});
+    let parameters = texts.iter().map(|name| query(name, "string")).chain([query("limit", "integer")]);
     let list = json!({
         "type": "object",
         "properties": {
-            "items": {"type": "array", "items": read},
+            "items": {"type": "array", "items": record},
             "next": {"type": ["string", "null"]},
             "total": {"type": "object", "properties": {"value": {"type": "integer"}, "exact": {"type": "boolean"}}},
         },
     });
-    let mut paths = Map::new();
-    paths.insert(
-        format!("/api/records/{form}"),
-        json!({
-            "get": {
-                "summary": format!("List: {label}"),
-                "parameters": [
-                    query("view", "string"), query("filter", "string"), query("sort", "string"),
-                    query("fields", "string"), query("limit", "integer"), query("after", "string"), query("q", "string"),
-                ],
-                "responses": answers("200", &list),
-            },
-            "post": {
-                "summary": format!("File: {label}"),
-                "requestBody": body(create),
-                "responses": answers("201", read),
-            },
-        }),
-    );
-    paths.insert(
-        format!("/api/records/{form}/{{id}}"),
-        json!({
-            "parameters": [id],
-            "get": {"summary": format!("Read: {label}"), "responses": answers("200", read)},
-            "patch": {
-                "summary": format!("Change: {label}"),
-                "requestBody": body(update),
-                "responses": answers("200", read),
-            },
-            "delete": {"summary": format!("Delete: {label}"), "responses": answers("204", &Value::Null)},
-        }),
-    );
-    paths
+    json!({
+        "summary": format!("List: {label}"),
+        "parameters": parameters.collect::<Vec<_>>(),
+        "responses": answers("200", &list),
+    })
 }
 
 /// Paths that every deployment has.

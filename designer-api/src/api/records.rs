@@ -217,7 +217,7 @@ async fn comment(
 async fn record(server: &Server, pack: &Arc<Pack>, viewer: &Viewer, form: &Key, id: Uuid, seq: i64) -> Answer {
     let mut body = match server.engine.record(pack, viewer, form, id).await {
         Ok(body) => body,
-        Err(Failure::Rejected(rejection)) if rejection.kind == RejectionKind::NotFound => {
+        Err(Failure::Rejected(rejection)) if hides(rejection.kind) => {
             json!({"id": id, "version": 1})
         }
         Err(failure) => return Err(failure.into()),
@@ -226,6 +226,11 @@ async fn record(server: &Server, pack: &Arc<Pack>, viewer: &Viewer, form: &Key, 
         body.insert("seq".to_owned(), json!(seq));
     }
     Ok(with_etag(body))
+}
+
+/// Refusals of somebody who may not read.
+fn hides(kind: RejectionKind) -> bool {
+    matches!(kind, RejectionKind::NotFound | RejectionKind::Forbidden | RejectionKind::Unauthenticated)
 }
 
 /// 412: both sides, so that the caller can merge.

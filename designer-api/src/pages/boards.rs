@@ -29,6 +29,8 @@ use crate::view::task::{Line, line, paragraphs};
 
 /// Rows of a report that a tile shows; the report's own page has all.
 const ROWS_MAX: usize = 10;
+/// Tasks that a tile shows.
+const LINES_MAX: usize = 8;
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/boards/{board}", get(board))
@@ -195,7 +197,7 @@ impl Gatherer<'_> {
 
     fn tasks(&self, tile: Tile, name: &str, body: &Json) -> Tile {
         let items = body["items"].as_array().into_iter().flatten();
-        let lines: Vec<Line> = items
+        let mut lines: Vec<Line> = items
             .map(|item| {
                 let id = plain(&item["id"]);
                 line(item, address("/inbox", [("box", name), ("task", id.as_str())]), false, self.scribe)
@@ -204,7 +206,9 @@ impl Gatherer<'_> {
         if lines.is_empty() {
             return self.empty(tile);
         }
-        let total = if body["next"].is_null() { String::new() } else { self.say("tile.inbox") };
+        let is_all = body["next"].is_null() && lines.len() <= LINES_MAX;
+        lines.truncate(LINES_MAX);
+        let total = if is_all { String::new() } else { self.say("tile.inbox") };
         Tile { lines, total, ..tile }
     }
 

@@ -65,7 +65,12 @@ pub(super) async fn drawn(State(server): State<Arc<Server>>, request: Request, n
         return response;
     }
     let told = response.extensions().get::<Told>().cloned();
-    error(&visit, response.status(), told).await
+    // An address whose parts are no ids or numbers is one where nothing is.
+    let status = match response.status() {
+        StatusCode::BAD_REQUEST if told.is_none() => StatusCode::NOT_FOUND,
+        status => status,
+    };
+    error(&visit, status, told).await
 }
 
 /// Nothing is at this address.

@@ -97,7 +97,8 @@ async fn list(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusa
         pager: pager(&answer, &path, &pairs, &visit),
         filtered: is_filtered(&pairs),
     };
-    let page = Page { title, wide: true, ..Page::default() };
+    let place = view.map(|(key, _)| address(&path, [("view", &**key)]));
+    let page = Page { title, wide: true, place, ..Page::default() };
     Ok(visit.draw("pages/records/list.html", page, "list", list).await?)
 }
 

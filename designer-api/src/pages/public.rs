@@ -95,7 +95,10 @@ async fn login_page(visit: &Visit, view: LoginView) -> Result<Response, Refusal>
 fn role_title(visit: &Visit, login: &str, name: &str) -> String {
     let deployed = visit.engine().deployed();
     let role = deployed.packs.iter().find_map(|pack| pack.roles().get(login));
-    role.map_or_else(|| name.to_owned(), |role| role.title.get(&visit.caller.language).to_owned())
+    role.map_or_else(
+        || visit.role(login).unwrap_or_else(|| name.to_owned()),
+        |role| role.title.get(&visit.caller.language).to_owned(),
+    )
 }
 
 async fn log_out(State(server): State<Arc<Server>>, headers: HeaderMap) -> Result<Response, Refusal> {

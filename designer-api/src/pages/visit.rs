@@ -54,6 +54,8 @@ pub(crate) struct Page {
     pub(crate) wide: bool,
     /// A form came back with errors.
     pub(crate) rejected: bool,
+    /// The entry of the side bar one is at, where it is not this address.
+    pub(crate) place: Option<String>,
     /// Instead of 200.
     pub(crate) status: StatusCode,
 }
@@ -161,26 +163,32 @@ impl Visit {
         view: impl Serialize,
         notices: &[Notice],
     ) -> Result<String, Problem> {
-        let nav = if self.block.is_none() { self.nav().await? } else { Vec::new() };
-        let context = context! {
-            lang => self.caller.language.as_str(),
-            theme => self.caller.user.as_ref().map_or("system", |user| user.theme.as_str()),
-            version => env!("CARGO_PKG_VERSION"),
-            site => context! { name => self.site() },
-            viewer => self.viewer_context(),
-            nav => Value::from(Serde(&nav)),
-            page => context! {
-                title => page.title.as_str(),
-                path => if self.method == Method::GET { self.path() } else { self.uri.path() },
-                wide => page.wide,
-                rejected => page.rejected,
-                breadcrumb => Value::from(Serde(&page.breadcrumb)),
-            },
-            notices => Value::from(Serde(notices)),
-            banners => self.banners(),
+        let nav = if self.block.is_none() {
+            self.nav(page.place.as_deref().unwrap_or(self.path())).await?
+        } else {
+            Vec::new()
         };
-        let own = Value::from_iter([(name, Value::from(Serde(&view)))]);
-        let context = minijinja::value::merge_maps([own, context]);
+        let context = Value::from_pairs([
+            ("lang", Value::from(self.caller.language.as_str())),
+            ("theme", Value::from(self.caller.user.as_ref().map_or("system", |user| user.theme.as_str()))),
+            ("version", Value::from(env!("CARGO_PKG_VERSION"))),
+            ("site", Value::from(context! { name => self.site() })),
+            ("viewer", Value::from(self.viewer_context())),
+            ("nav", Value::from(Serde(&nav))),
+            (
+                "page",
+                Value::from(context! {
+                    title => page.title.as_str(),
+                    path => if self.method == Method::GET { self.path() } else { self.uri.path() },
+                    wide => page.wide,
+                    rejected => page.rejected,
+                    breadcrumb => Value::from(Serde(&page.breadcrumb)),
+                }),
+            ),
+            ("notices", Value::from(Serde(notices))),
+            ("banners", Value::from(self.banners())),
+            (name, Value::from(Serde(&view))),
+        ]);
         let drawn = self.server.templates.draw(&self.caller.language, template, self.block.as_deref(), context);
         drawn.map_err(|error| fault(format!("drawing {template}: {error:#}"), error))
     }
@@ -210,7 +218,10 @@ impl Visit {
         let deployed = self.engine().deployed();
         let title = |role: &str| {
             let found = deployed.packs.iter().find_map(|pack| pack.roles().get(role));
-            found.map_or_else(|| self.role(role), |role| role.title.get(&self.caller.language).to_owned())
+            found.map_or_else(
+                || self.role(role).unwrap_or_else(|| role.to_owned()),
+                |role| role.title.get(&self.caller.language).to_owned(),
+            )
         };
         let roles: Vec<String> = user.facts.roles.iter().map(|role| title(role)).collect();
         Some(context! {
@@ -222,10 +233,9 @@ impl Visit {
         })
     }
 
-    /// The title of a role of the platform; a role nobody declares any more shows its key.
-    fn role(&self, key: &str) -> String {
-        let name = format!("role.{key}");
-        crate::i18n::catalogue(&self.caller.language).get(&name).cloned().unwrap_or_else(|| key.to_owned())
+    /// The title of a role of the platform.
+    pub(crate) fn role(&self, key: &str) -> Option<String> {
+        crate::i18n::catalogue(&self.caller.language).get(&format!("role.{key}")).cloned()
     }
 
     fn banners(&self) -> Vec<Value> {
@@ -237,11 +247,11 @@ impl Visit {
         banners
     }
 
-    async fn nav(&self) -> Result<Vec<nav::Group>, Problem> {
+    async fn nav(&self, place: &str) -> Result<Vec<nav::Group>, Problem> {
         let Some(user) = &self.caller.user else { return Ok(Vec::new()) };
         let deployed = self.engine().deployed();
         let packs: Vec<_> = deployed.packs.iter().map(|pack| (pack.clone(), self.viewer(pack))).collect();
-        let mut groups = nav::groups(self.engine(), &packs, self.path());
+        let mut groups = nav::groups(self.engine(), &packs, place);
         if let Some(inbox) = groups.iter_mut().flat_map(|group| &mut group.items).find(|item| item.href == "/inbox") {
             let language = &self.caller.language;
             let mine = self.engine().tasks(Some(user), language, TaskBox::Mine, COUNT_MAX, None).await?;

@@ -245,6 +245,21 @@ impl Filling<'_> {
     }
 }
 
+/// Adds to what `/evaluate` says of read-only fields their values as people read them: `text`.
+pub(crate) fn add_texts(fields: &mut Map<String, Json>, seen: &Seen, scribe: Scribe<'_>) {
+    for (pointer, state) in fields.iter_mut().filter(|(_, state)| state["readonly"] == true) {
+        let mut parts = pointer.split('/').skip(1);
+        let Some((_, field)) = parts.next().and_then(|key| seen.form.field(key)) else { continue };
+        let child = parts.nth(1).and_then(|key| field.kind.rows().iter().find(|child| *child.key == *key));
+        // A masked value is a mask already, and stays as it is.
+        let cell = match child {
+            Some(child) => scribe.row_cell(child, &state["value"], Level::Read),
+            None => scribe.cell(seen, field, &state["value"], Level::Read),
+        };
+        state["text"] = Json::String(cell.text);
+    }
+}
+
 /// What a cell of a row is like that the server has not seen yet.
 fn fresh_state(field: &Field, level: Level) -> Json {
     let value = match &field.default {

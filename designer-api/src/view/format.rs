@@ -1,6 +1,6 @@
 //! Numbers, dates and times as the reader writes them.
 
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
@@ -47,10 +47,16 @@ impl Local {
         date.format(if self.is_chinese() { "%Y-%m-%d" } else { "%-d %b %Y" }).to_string()
     }
 
-    /// An instant, to the minute, in the pack's zone.
+    /// An instant, to the minute, in the pack's zone; the year where it is not this one.
     pub(crate) fn instant(&self, at: DateTime<Utc>) -> String {
         let local = at.with_timezone(&self.zone);
-        format!("{} {}", self.date(local.date_naive()), local.format("%H:%M"))
+        let is_this_year = local.year() == self.now.with_timezone(&self.zone).year();
+        let date = match (is_this_year, self.is_chinese()) {
+            (false, _) => self.date(local.date_naive()),
+            (true, true) => local.format("%m-%d").to_string(),
+            (true, false) => local.format("%-d %b").to_string(),
+        };
+        format!("{date} {}", local.format("%H:%M"))
     }
 
     /// A time said relative to now while it is near, else as a date.
@@ -175,11 +181,12 @@ mod tests {
     #[test]
     fn times_are_told_in_the_packs_zone() {
         let at = Utc.with_ymd_and_hms(2026, 1, 4, 22, 30, 0).unwrap();
-        assert_eq!(local("zh-CN").instant(at), "2026-01-05 06:30");
-        assert_eq!(local("en").instant(at), "5 Jan 2026 06:30");
+        assert_eq!(local("zh-CN").instant(at), "01-05 06:30");
+        assert_eq!(local("en").instant(at), "5 Jan 06:30");
+        assert_eq!(local("zh-CN").instant(at - Duration::days(30)), "2025-12-06 06:30");
         assert_eq!(local("en").time(at).text, "2 hours ago");
         assert_eq!(local("zh-CN").time(at).text, "2 小时前");
-        assert_eq!(local("en").time(at - Duration::days(30)).text, "5 Dec 2025");
+        assert_eq!(local("en").time(at - Duration::days(30)).text, "6 Dec 2025");
         assert_eq!(local("en").due(at).tone, "bad");
         assert_eq!(local("en").due(local("en").now + Duration::hours(3)).text, "3 hours left");
     }

@@ -120,7 +120,7 @@ fn only_one_inbox(groups: &mut Vec<Group>) {
     groups.retain(|group| !group.items.is_empty());
 }
 
-/// The entry of the page one is on: the same address, else the same form.
+/// The entry of the page one is on: the same address, else that of the form as a whole.
 fn mark_active(groups: &mut [Group], path: &str) {
     let (page, query) = path.split_once('?').unwrap_or((path, ""));
     let view = query.split('&').find(|pair| pair.starts_with("view="));
@@ -128,14 +128,10 @@ fn mark_active(groups: &mut [Group], path: &str) {
         Some(view) => format!("{page}?{view}"),
         None => page.to_owned(),
     };
-    let form = page.strip_prefix("/records/").and_then(|rest| rest.split('/').next());
-    let is_of_form = |href: &str| {
-        let rest = href.strip_prefix("/records/").and_then(|rest| rest.split('?').next());
-        form.is_some() && rest == form
-    };
+    let is_above = |href: &str| page.strip_prefix(href).is_some_and(|rest| rest.starts_with('/'));
     let mut items: Vec<&mut Item> = groups.iter_mut().flat_map(|group| &mut group.items).collect();
     let found = items.iter().position(|item| item.href == exact);
-    let found = found.or_else(|| items.iter().position(|item| is_of_form(&item.href)));
+    let found = found.or_else(|| items.iter().position(|item| page == item.href || is_above(&item.href)));
     if let Some(item) = found.and_then(|index| items.get_mut(index)) {
         item.active = true;
     }
@@ -190,7 +186,8 @@ mod tests {
     fn one_entry_is_active() {
         let nav = ["/inbox", "/records/ticket?view=mine", "/records/ticket?view=all", "/records/customer"];
         assert_eq!(active(&nav, "/records/ticket?q=x&view=all"), ["/records/ticket?view=all"]);
-        assert_eq!(active(&nav, "/records/ticket/0199"), ["/records/ticket?view=mine"]);
+        assert_eq!(active(&nav, "/records/ticket/0199"), [""; 0]);
+        assert_eq!(active(&nav, "/records/customer?view=all"), ["/records/customer"]);
         assert_eq!(active(&nav, "/records/customer/0199/edit"), ["/records/customer"]);
         assert_eq!(active(&nav, "/inbox?box=team"), ["/inbox"]);
         assert!(active(&nav, "/home").is_empty());

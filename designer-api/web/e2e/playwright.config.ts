@@ -1,33 +1,50 @@
-/// Browser tests against a running server: `FORMWORK_URL=http://127.0.0.1:8080 npm run e2e`. Chromium is the distribution's.
+/// Browser tests. The server is started for them, with fresh demo data; `FORMWORK_URL` takes a running one instead.
+/// Chromium is the distribution's.
 import { defineConfig, devices } from "@playwright/test";
 
 declare const process: { env: Record<string, string | undefined> };
 
-const target = new URL("../../../target/", import.meta.url).pathname;
+const root = new URL("../../../", import.meta.url).pathname;
+const own = "http://127.0.0.1:8097";
 /** Pictures for people to look at; they are not compared. */
-export const screenshots = `${target}screenshots/`;
+export const screenshots = `${root}target/screenshots/`;
 
 const desktop = { viewport: { width: 1280, height: 800 } };
+/** What is drawn differently by colour or width; stories run once. */
+const looks = /pages\.spec\.ts/;
 
 export default defineConfig({
   testDir: ".",
-  outputDir: `${target}playwright/`,
+  outputDir: `${root}target/playwright/`,
   fullyParallel: false,
   workers: 1,
+  forbidOnly: true,
   reporter: "list",
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
   use: {
     ...devices["Desktop Chrome"],
-    baseURL: process.env["FORMWORK_URL"] ?? "http://127.0.0.1:8080",
+    baseURL: process.env["FORMWORK_URL"] ?? own,
     locale: "zh-CN",
     timezoneId: "Asia/Shanghai",
+    trace: "retain-on-failure",
     launchOptions: {
       executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
     },
   },
+  ...(!process.env["FORMWORK_URL"] && {
+    webServer: {
+      command: "rm -rf target/e2e-data && target/debug/formwork serve definitions/crm --demo --data target/e2e-data --listen 127.0.0.1:8097",
+      cwd: root,
+      url: `${own}/readyz`,
+      timeout: 120_000,
+      gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 },
+    },
+  }),
   projects: [
     { name: "desktop", use: desktop },
-    { name: "dark", use: { ...desktop, colorScheme: "dark" } },
-    { name: "phone", use: { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true } },
+    { name: "dark", use: { ...desktop, colorScheme: "dark" }, testMatch: looks },
+    { name: "phone", use: { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true }, testMatch: looks },
   ],
 });

@@ -16,6 +16,8 @@ export function watchForms(): void {
     if (element && !forms.has(element)) forms.set(element, new Form(element));
     return element ? forms.get(element) : undefined;
   };
+  // As it was drawn: before anything is typed, and before a row goes.
+  document.addEventListener("focusin", (event) => void find(event));
   document.addEventListener("input", (event) => find(event)?.edited(event.target as Element, typingMs));
   document.addEventListener("change", (event) => find(event)?.edited(event.target as Element, 0));
   document.addEventListener("focusout", (event) => find(event)?.left(event.target as Element));
@@ -40,9 +42,12 @@ class Form {
   private readonly editedAt = new Map<string, number>();
   /** Each field as the page was drawn: what the answer does not name goes back to it. */
   private readonly drawn = new Map<string, State>();
+  /** Pointers of the child rows as the page was drawn: those that are gone are sent as null. */
+  private readonly drawnRows: string[];
 
   constructor(private readonly element: HTMLFormElement) {
     for (const field of this.fields()) this.drawn.set(pointer(field), read(field));
+    this.drawnRows = this.rows();
   }
 
   edited(target: Element, delayMs: number): void {
@@ -69,6 +74,10 @@ class Form {
 
   private fields(): HTMLElement[] {
     return [...this.element.querySelectorAll<HTMLElement>("[data-field]")];
+  }
+
+  private rows(): string[] {
+    return [...this.element.querySelectorAll<HTMLInputElement>("input[name=_row]")].map((row) => row.value);
   }
 
   private async ask(changed: string): Promise<void> {
@@ -99,19 +108,23 @@ class Form {
     }
   }
 
-  /** The body as the API takes it: child rows are lists, text is text, empty is null. */
+  /** The body as the API takes it: child rows by their ids (the pointers of the page), text is text, empty is null. */
   private values(prefix: string): Record<string, unknown> {
     const values: Record<string, unknown> = {};
-    for (const row of this.element.querySelectorAll<HTMLInputElement>("input[name=_row]")) {
-      const [table = "", id] = row.value.slice(prefix.length + 1).split("/");
-      ((values[table] ??= []) as unknown[]).push({ id });
-    }
+    const set = (pointer: string, value: Record<string, unknown> | null) => {
+      const [table = "", id = ""] = pointer.slice(prefix.length + 1).split("/");
+      const rows = (values[table] ??= {}) as Record<string, Record<string, unknown> | null>;
+      return (rows[id] ??= value);
+    };
+    const rows = this.rows();
+    for (const row of rows) if (!this.drawnRows.includes(row)) set(row, {});
+    for (const row of this.drawnRows) if (!rows.includes(row)) set(row, null);
     for (const field of this.fields()) {
       const element = control(field);
       if (!element?.name || !element.name.startsWith(`${prefix}/`)) continue;
       const [name = "", row, column] = element.name.slice(prefix.length + 1).split("/");
       if (column === undefined) values[name] = valueOf(field, element);
-      else ((values[name] ?? []) as Record<string, unknown>[]).find((one) => one["id"] === row)![column] = valueOf(field, element);
+      else set(`${prefix}/${name}/${row}`, {})![column] = valueOf(field, element);
     }
     return values;
   }
@@ -132,7 +145,7 @@ class Form {
   /** Never overwrites a control that has the focus or was edited since the request left. */
   private applyValue(field: HTMLElement, state: State, editedSince: boolean): void {
     const output = own<HTMLOutputElement>(field, "output");
-    if (output && "value" in state) output.textContent = state.text ?? (state.value === null ? "–" : String(state.value));
+    if (output && "value" in state) output.textContent = (state.text ?? (state.value === null ? "" : String(state.value))) || "–";
     const element = control(field);
     if (!element) return;
     element.required = state.required === true;

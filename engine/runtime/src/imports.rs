@@ -172,7 +172,7 @@ impl<'e> Run<'e> {
         let submissions = rows.into_iter().map(|(line, values)| {
             let act = self.upsert(values.clone());
             let (pack, viewer) = (self.pack.clone(), self.viewer.clone());
-            async move { (line, values, store.submit(&pack, viewer, act, None).await) }
+            async move { (line, values, store.submit_patiently(&pack, viewer, act).await) }
         });
         for (line, values, result) in join_all(submissions).await {
             self.settle(line, values, result).await?;
@@ -212,7 +212,7 @@ impl<'e> Run<'e> {
                 values.retain(|field, _| !bad.contains(&format!("/{field}")));
                 if self.import.on_error == OnError::Null && values.len() < before {
                     let act = self.upsert(values);
-                    match self.engine.submit(&self.pack, self.viewer.clone(), act, None).await {
+                    match self.engine.submit_patiently(&self.pack, self.viewer.clone(), act).await {
                         Ok(committed) => self.count(&committed.reply),
                         Err(Failure::Rejected(_)) => self.done.rejected += 1,
                         Err(failure) => return Err(fault_of(failure)),

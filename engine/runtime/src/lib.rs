@@ -39,6 +39,9 @@ pub use registry::{Deployed, Registry};
 
 use replica::Replica;
 
+/// How long bulk work waits before it tries a full queue again.
+const BUSY_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// A running Formwork: one per process.
 pub struct Engine {
     store: Arc<dyn Store>,
@@ -156,6 +159,16 @@ impl Engine {
         let committed = self.store.submit(submission).await?;
         self.wake.notify_one();
         Ok(committed)
+    }
+
+    /// The same for bulk work: where the queue is full it waits its turn instead of giving up.
+    pub async fn submit_patiently(&self, pack: &Arc<Pack>, actor: Viewer, act: Act) -> Result<Committed, Failure> {
+        loop {
+            match self.submit(pack, actor.clone(), act.clone(), None).await {
+                Err(Failure::Busy(_)) => tokio::time::sleep(BUSY_WAIT).await,
+                done => return done,
+            }
+        }
     }
 
     /// The engine acts by itself.

@@ -63,7 +63,7 @@ impl Engine {
             work(&columnar, &plan)
         });
         let ran = run.await.map_err(|error| fault("running a plan", error))?;
-        ran.map_err(|error| crate::analytics::failed(error))
+        ran.map_err(crate::analytics::failed)
     }
 }
 

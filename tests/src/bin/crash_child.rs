@@ -9,8 +9,9 @@ use serde_json::json;
 
 use formwork_core::stimulus::Effects;
 use formwork_core::{Act, Viewer};
+use formwork_model::Pack;
 use formwork_runtime::{Channels, Clock, Engine, Environment, Seeds};
-use formwork_store::{PostgresStore, SqliteStore, Store, postgres, sqlite};
+use formwork_store::{Failure, PostgresStore, SqliteStore, Store, postgres, sqlite};
 use formwork_tests::packs;
 
 const CLIENTS: usize = 64;
@@ -63,11 +64,19 @@ async fn file_for_ever(engine: Arc<Engine>, prefix: String) {
         let act = Act::Create { form: "request".into(), values, effects: Effects::ALL };
         // Every second request carries a key and is sent twice, as a client does that got no answer.
         let key = (number % 2 == 0).then(|| (what.clone(), what.clone()));
-        engine.submit(&pack, Viewer::system("en"), act.clone(), key.clone()).await.expect("committed");
+        submitted(&engine, &pack, &act, &key).await;
         if key.is_some() {
-            engine.submit(&pack, Viewer::system("en"), act, key).await.expect("the stored reply");
+            submitted(&engine, &pack, &act, &key).await;
         }
         say(&format!("ack {what}"));
+    }
+}
+
+/// Submits until there is room; anything but a full queue ends the client.
+async fn submitted(engine: &Engine, pack: &Arc<Pack>, act: &Act, key: &Option<(String, String)>) {
+    while let Err(failure) = engine.submit(pack, Viewer::system("en"), act.clone(), key.clone()).await {
+        assert!(matches!(failure, Failure::Busy(_)), "{failure:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
 

@@ -16,10 +16,10 @@ use formwork_core::{Facts, facts::Need};
 use formwork_model::{Key, Pack};
 use uuid::Uuid;
 
-use crate::Fault;
 use crate::dialect::Dialect;
 use crate::layout::PackLayout;
 use crate::statement::{Row, Select};
+use crate::{Failure, Fault};
 
 pub(crate) use records::RecordLoad;
 use system::SystemLoad;
@@ -84,7 +84,7 @@ impl Load {
 }
 
 /// The loads that answer the needs, and the series numbers wanted.
-pub(crate) fn loads(context: &Context, needs: &[Need]) -> Result<(Vec<Load>, Vec<SeriesKey>), Fault> {
+pub(crate) fn loads(context: &Context, needs: &[Need]) -> Result<(Vec<Load>, Vec<SeriesKey>), Failure> {
     let (mut loads, mut series) = (Vec::new(), Vec::new());
     let mut records: Vec<(Key, Vec<Uuid>)> = Vec::new();
     let mut together = system::Together::default();

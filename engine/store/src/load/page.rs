@@ -6,6 +6,7 @@ use sea_query::{Expr, NullOrdering, Order, PostgresQueryBuilder, Query as Sql, S
 use uuid::Uuid;
 
 use formwork_core::read::{Cursor, Query};
+use formwork_core::{FieldError, Rejection, RejectionKind};
 use formwork_model::expr::Ir;
 use formwork_model::expr::ir::Slot;
 use formwork_model::pack::form::SortKey;
@@ -13,19 +14,20 @@ use formwork_model::{Key, Pack, Value};
 
 use super::records::{COUNT, RecordLoad, Target};
 use super::{Context, Load};
-use crate::Fault;
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_id};
 use crate::layout::{FormLayout, PackLayout};
 use crate::lower::{Lowering, ROOT, Unsupported, column, identifier, template, truth};
 use crate::statement::Select;
+use crate::{Failure, Fault};
 
 /// Counts are exact up to here.
 pub(super) const COUNT_MAX: u64 = 10_000;
 
 /// Loads a page.
-pub(super) fn load(context: &Context, query: &Arc<Query>) -> Result<Load, Fault> {
+pub(super) fn load(context: &Context, query: &Arc<Query>) -> Result<Load, Failure> {
     let layout = context.layout.form(query.form())?.clone();
-    let condition = condition(context.dialect, &context.pack, &context.layout, query.form(), query.predicate())?;
+    let lowered = Lowering::new(context.dialect, &context.pack, &context.layout).condition(query.predicate());
+    let condition = lowered.map_err(|unsupported| refusal(&unsupported))?;
     let mut page = from(&layout);
     page.expr(Expr::cust(layout.selection.clone())).and_where(condition.clone());
     let order = PageOrder::new(context.dialect, &layout, query.sort())?;
@@ -42,7 +44,7 @@ pub(super) fn load(context: &Context, query: &Arc<Query>) -> Result<Load, Fault>
         count.expr(Expr::cust("count(*)")).from_subquery(counted, identifier("counted"));
         select(context.dialect, count, COUNT)
     });
-    Ok(RecordLoad::new(context.dialect, layout, main, Target::Page { query: query.clone(), count }))
+    Ok(RecordLoad::of(context.dialect, layout, main, Target::Page { query: query.clone(), count }))
 }
 
 /// The ids of the records for which the bound expression is true, in id order after `after`.
@@ -110,9 +112,22 @@ pub(crate) fn column_of(layout: &FormLayout, slot: Slot) -> Option<&str> {
     })
 }
 
+/// A condition of the pack's own: the checker let nothing through that does not lower, so anything else is a defect.
 fn condition(dialect: Dialect, pack: &Pack, layout: &PackLayout, form: &Key, ir: &Ir) -> Result<Expr, Fault> {
     let lowered = Lowering::new(dialect, pack, layout).condition(ir);
-    lowered.map_err(|unsupported: Unsupported| Fault::of(format!("lowering a condition over `{form}`"), unsupported))
+    lowered.map_err(|unsupported| Fault::of(format!("lowering a condition over `{form}`"), unsupported))
+}
+
+/// What the caller is told whose own filter cannot run, for instance for a number with too many places.
+fn refusal(unsupported: &Unsupported) -> Failure {
+    let mut rejection = Rejection::new(RejectionKind::Invalid, "filter", "the filter cannot run in the database");
+    rejection.errors.push(FieldError {
+        code: "filter".to_owned(),
+        pointer: "/filter".to_owned(),
+        message: unsupported.to_string(),
+        hint: None,
+    });
+    Failure::Rejected(Box::new(rejection))
 }
 
 fn from(layout: &FormLayout) -> SelectStatement {

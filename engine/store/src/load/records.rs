@@ -70,7 +70,7 @@ impl RecordLoad {
             sql.push_str(" ORDER BY \"id\" FOR UPDATE");
         }
         let select = Select::new(sql, Vec::new(), layout.kinds.clone()).each(ids.clone());
-        Ok(Self::new(context.dialect, layout, select, Target::ById(ids)))
+        Ok(Self::of(context.dialect, layout, select, Target::ById(ids)))
     }
 
     /// Records whose link leads to that record.
@@ -87,11 +87,11 @@ impl RecordLoad {
             BACKLINKS_MAX + 1
         );
         let select = Select::new(sql, vec![bind_id(context.dialect, to)], layout.kinds.clone());
-        Ok(Self::new(context.dialect, layout, select, Target::Backlinks { link: link.clone(), to }))
+        Ok(Self::of(context.dialect, layout, select, Target::Backlinks { link: link.clone(), to }))
     }
 
     /// The records a query selects; its columns are the layout's selection.
-    pub(crate) fn new(dialect: Dialect, layout: Arc<FormLayout>, main: Select, target: Target) -> Load {
+    pub(crate) fn of(dialect: Dialect, layout: Arc<FormLayout>, main: Select, target: Target) -> Load {
         Load::Records(Box::new(Self {
             dialect,
             layout,
@@ -111,7 +111,7 @@ impl RecordLoad {
         let layout = context.layout.form(form)?.clone();
         let sql = format!("SELECT {} FROM {} ORDER BY \"id\"", layout.selection, quote(&layout.table));
         let main = Select::new(sql, Vec::new(), layout.kinds.clone());
-        let mut load = Self::new(context.dialect, layout, main, Target::Plain);
+        let mut load = Self::of(context.dialect, layout, main, Target::Plain);
         if let Load::Records(load) = &mut load {
             load.whole = true;
         }

@@ -5,7 +5,7 @@ use sea_query::Expr;
 use formwork_model::Value;
 use formwork_model::expr::ir::BinaryOp;
 
-use super::numeric::{Threshold, kind_of, number, scale, threshold};
+use super::numeric::{Threshold, factor, kind_of, number, scale, threshold};
 use super::{Lowered, Lowering, Operand, Sql, Unsupported, truth};
 use crate::dialect::{Bound, ColumnKind, Dialect};
 
@@ -41,14 +41,13 @@ impl Lowering<'_> {
     /// The constant as bound beside the column; none where no value of the column equals it.
     fn same_unit(&self, sql: &Sql, value: &Value) -> Lowered<Option<Expr>> {
         match (number(value), scale(sql.kind)) {
-            (Some(number), Some(scale)) => match (threshold(number, scale), self.dialect) {
-                (Threshold::At(units), Dialect::Sqlite) => Ok(Some(Expr::val(Bound::BigInt(Some(units))))),
-                (Threshold::At(units), Dialect::Postgres) if sql.kind == ColumnKind::Integer => {
-                    Ok(Some(Expr::val(Bound::BigInt(Some(units)))))
-                }
-                (Threshold::At(_), Dialect::Postgres) => Ok(Some(Expr::val(Bound::Decimal(Some(number))))),
-                _ => Ok(None),
-            },
+            (Some(number), Some(_)) if self.dialect == Dialect::Postgres && sql.kind != ColumnKind::Integer => {
+                Ok(Some(Expr::val(Bound::Decimal(Some(number)))))
+            }
+            (Some(number), Some(scale)) => Ok(match threshold(number, scale) {
+                Threshold::At(units) => Some(Expr::val(Bound::BigInt(Some(units)))),
+                Threshold::Above(_) | Threshold::Below(_) => None,
+            }),
             _ => Ok(Some(self.constant(value, sql.kind)?.expr)),
         }
     }
@@ -59,7 +58,8 @@ impl Lowering<'_> {
         match (scale(left.kind), scale(right.kind)) {
             (Some(left_scale), Some(right_scale)) if left_scale != right_scale && self.dialect == Dialect::Sqlite => {
                 let (coarse, fine) = if left_scale < right_scale { (left, right) } else { (right, left) };
-                let factor = || Expr::val(Bound::BigInt(Some(10_i64.pow(u32::from(left_scale.abs_diff(right_scale))))));
+                let factor = factor(left_scale, right_scale)?;
+                let factor = || Expr::val(Bound::BigInt(Some(factor)));
                 let parts = [fine.expr.clone(), factor(), coarse.expr, fine.expr, factor()];
                 Ok(if equal {
                     self.template("(((? / ?) IS ?) AND coalesce(? % ?, 0) = 0)", parts)
@@ -121,11 +121,11 @@ impl Lowering<'_> {
         let nullable = left.nullable || right.nullable;
         match (scale(left.kind), scale(right.kind)) {
             (Some(left_scale), Some(right_scale)) if left_scale < right_scale && self.dialect == Dialect::Sqlite => {
-                let factor = 10_i64.pow(u32::from(right_scale - left_scale));
+                let factor = factor(left_scale, right_scale)?;
                 Ok(self.coarse_with_fine(op, left, right, factor, nullable))
             }
             (Some(left_scale), Some(right_scale)) if left_scale > right_scale && self.dialect == Dialect::Sqlite => {
-                let factor = 10_i64.pow(u32::from(left_scale - right_scale));
+                let factor = factor(left_scale, right_scale)?;
                 Ok(self.coarse_with_fine(mirror(op), right, left, factor, nullable))
             }
             (None, None) if left.kind != right.kind => {

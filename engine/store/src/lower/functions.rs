@@ -67,6 +67,7 @@ impl Lowering<'_> {
 
     fn absolute(&mut self, number: &Ir) -> Lowered<Operand> {
         match self.operand(number)? {
+            Operand::Constant(Value::Null) => Ok(Operand::Constant(Value::Null)),
             Operand::Sql(sql) if scale(sql.kind).is_some() => {
                 let sql = self.guarded(sql);
                 let expr = self.template("abs(?)", [sql.expr]);

@@ -206,6 +206,10 @@ impl<'a> Lowering<'a> {
     }
 
     fn bound(&self, value: &Value, kind: ColumnKind) -> Lowered<Bound> {
+        // Constants may be greater than what a column holds, as long as the engine counts that far.
+        if let (Some(number), Some(scale)) = (numeric::number(value), numeric::scale(kind)) {
+            return numeric::bind(self.dialect, number, scale, kind);
+        }
         kind.bind(self.dialect, value).map_err(|unfit| {
             Unsupported(match unfit {
                 Unfit::OutOfRange => "a number beyond the range of its column".to_owned(),
@@ -226,9 +230,9 @@ impl<'a> Lowering<'a> {
         Operand::Sql(Sql::boolean(self.template(text, parts), nullable))
     }
 
-    /// A correlated scalar subquery.
-    fn subquery(&self, select: SelectStatement) -> Expr {
-        self.template("(?)", [Expr::SubQuery(None, Box::new(select.into()))])
+    /// A correlated scalar subquery, in parentheses.
+    fn subquery(select: SelectStatement) -> Expr {
+        Expr::SubQuery(None, Box::new(select.into()))
     }
 
     fn alias(&mut self) -> String {

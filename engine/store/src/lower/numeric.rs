@@ -69,6 +69,7 @@ impl Lowering<'_> {
 
     pub(super) fn negate(&mut self, of: Operand) -> Lowered<Operand> {
         match of {
+            Operand::Constant(Value::Null) => Ok(Operand::Constant(Value::Null)),
             Operand::Sql(sql) if scale(sql.kind).is_some() => {
                 let unguarded = sql.unguarded || sql.magnitude >= UNITS_MAX;
                 let expr = self.template("(- ?)", [sql.expr]);
@@ -103,7 +104,7 @@ impl Lowering<'_> {
         if from == to || self.dialect == Dialect::Postgres {
             return Ok(Sql { kind, ..sql });
         }
-        let factor = 10_i64.pow(u32::from(to - from));
+        let factor = factor(from, to)?;
         let magnitude = sql.magnitude.saturating_mul(i128::from(factor));
         let unguarded = sql.unguarded || magnitude > UNITS_MAX;
         let expr = self.template("(? * ?)", [sql.expr, Expr::val(Bound::BigInt(Some(factor)))]);
@@ -124,6 +125,12 @@ impl Lowering<'_> {
     }
 }
 
+/// What a unit of the coarser scale is in units of the finer one.
+pub(super) fn factor(one: u8, other: u8) -> Lowered<i64> {
+    let places = u32::from(one.abs_diff(other));
+    10_i64.checked_pow(places).ok_or_else(|| Unsupported(format!("a number with {places} places more than another")))
+}
+
 /// Where the number lies among units of that scale.
 pub(super) fn threshold(number: Decimal, scale: u8) -> Threshold {
     let (mantissa, places) = (number.mantissa(), number.scale());
@@ -138,6 +145,15 @@ pub(super) fn threshold(number: Decimal, scale: u8) -> Threshold {
         Ok(units) => Threshold::Above(units),
         Err(_) if units > 0 => Threshold::Above(i64::MAX),
         Err(_) => Threshold::Below(i64::MIN),
+    }
+}
+
+/// A constant of that kind.
+pub(super) fn bind(dialect: Dialect, number: Decimal, scale: u8, kind: ColumnKind) -> Lowered<Bound> {
+    match (dialect, kind, threshold(number, scale)) {
+        (Dialect::Postgres, ColumnKind::Decimal(_), _) => Ok(Bound::Decimal(Some(number))),
+        (_, _, Threshold::At(units)) => Ok(Bound::BigInt(Some(units))),
+        _ => Err(Unsupported(format!("the number {number} beside numbers of {scale} places"))),
     }
 }
 

@@ -34,7 +34,7 @@ impl Lowering<'_> {
             .from_as(identifier(&table), identifier(&inner))
             .and_where(found)
             .to_owned();
-        Ok(Sql { expr: self.subquery(select), nullable: true, ..value })
+        Ok(Sql { expr: Self::subquery(select), nullable: true, ..value })
     }
 
     /// A column of the row with that alias.
@@ -76,9 +76,9 @@ impl Lowering<'_> {
             select.and_where(filter);
         }
         sql.expr = match fold {
-            Fold::Any => self.template("EXISTS (?)", [Expr::SubQuery(None, Box::new(select.into()))]),
-            Fold::All => self.template("(NOT EXISTS (?))", [Expr::SubQuery(None, Box::new(select.into()))]),
-            _ => self.subquery(select),
+            Fold::Any => self.template("(EXISTS ?)", [Expr::SubQuery(None, Box::new(select.into()))]),
+            Fold::All => self.template("(NOT EXISTS ?)", [Expr::SubQuery(None, Box::new(select.into()))]),
+            _ => Self::subquery(select),
         };
         Ok(Operand::Sql(sql))
     }

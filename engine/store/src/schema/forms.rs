@@ -25,6 +25,15 @@ pub(super) struct Forms<'a> {
     /// Foreign keys, after all tables exist.
     links: Vec<PlannedStep>,
     added: Added,
+    /// Tables made in this migration: where in the steps, and their columns so far.
+    creations: Vec<Creation>,
+}
+
+/// A `CREATE TABLE` to which columns are still added.
+struct Creation {
+    step: usize,
+    table: String,
+    columns: Vec<String>,
 }
 
 /// The table worked on.
@@ -36,7 +45,16 @@ struct Place<'a> {
 
 impl<'a> Forms<'a> {
     pub(super) fn new(dialect: Dialect, deployed: Option<&'a Pack>, wanted: &'a Pack, catalogue: Catalogue) -> Self {
-        Self { dialect, deployed, wanted, catalogue, steps: Vec::new(), links: Vec::new(), added: Added::new() }
+        Self {
+            dialect,
+            deployed,
+            wanted,
+            catalogue,
+            steps: Vec::new(),
+            links: Vec::new(),
+            added: Added::new(),
+            creations: Vec::new(),
+        }
     }
 
     pub(super) fn run(&mut self) {
@@ -57,6 +75,12 @@ impl<'a> Forms<'a> {
     }
 
     pub(super) fn finish(mut self) -> (Vec<PlannedStep>, Catalogue, Added) {
+        let strict = if self.dialect == Dialect::Sqlite { " STRICT" } else { "" };
+        for creation in self.creations {
+            let columns = creation.columns.join(", ");
+            let sql = format!("CREATE TABLE {} ({columns}){strict}", quote(&creation.table));
+            self.steps[creation.step].sql.push(sql);
+        }
         self.steps.append(&mut self.links);
         (self.steps, self.catalogue, self.added)
     }
@@ -116,11 +140,18 @@ impl<'a> Forms<'a> {
     /// Gives hidden rows of that form or child table a key no author can write, so that the key is free.
     fn set_aside(&mut self, form: &str, child: Option<&str>) {
         let pack = self.wanted.key();
-        let number = self.catalogue.entries.len();
+        let free = |key: &str, taken: &dyn Fn(&Entry, &str) -> bool| {
+            let of_pack = |entry: &&Entry| entry.pack == **pack;
+            spare(key, |spare| self.catalogue.entries.iter().filter(of_pack).any(|entry| taken(entry, spare)))
+        };
+        let aside = match child {
+            None => free(form, &|entry, spare| entry.form == spare),
+            Some(child) => free(child, &|entry, spare| entry.form == form && entry.child == spare),
+        };
         for entry in self.catalogue.entries.iter_mut().filter(|entry| entry.pack == **pack && entry.form == form) {
             match child {
-                None => entry.form = format!("{form}~{number}"),
-                Some(child) if entry.child == child => entry.child = format!("{child}~{number}"),
+                None => entry.form.clone_from(&aside),
+                Some(child) if entry.child == child => entry.child.clone_from(&aside),
                 Some(_) => {}
             }
         }
@@ -141,9 +172,8 @@ impl<'a> Forms<'a> {
             None => (self.record_columns(), format!("forms/{}", form.key)),
             Some(field) => (self.row_columns(form), format!("forms/{}/fields/{}", form.key, field.key)),
         };
-        let strict = if self.dialect == Dialect::Sqlite { " STRICT" } else { "" };
-        let sql = format!("CREATE TABLE {} ({columns}){strict}", quote(&name));
-        self.steps.push(PlannedStep::new(at, vec![sql]));
+        self.creations.push(Creation { step: self.steps.len(), table: name.clone(), columns: vec![columns] });
+        self.steps.push(PlannedStep::new(at, Vec::new()));
         self.catalogue.entries.push(Entry {
             pack: pack.to_string(),
             form: form.key.to_string(),
@@ -215,9 +245,10 @@ impl<'a> Forms<'a> {
     }
 
     fn set_field_aside(&mut self, place: Place<'_>, key: &str) {
-        let number = self.catalogue.entries.len();
-        if let Some(entry) = self.catalogue.column_mut(self.wanted.key(), place.form, place.child, key) {
-            entry.field = format!("{key}~{number}");
+        let pack = self.wanted.key();
+        let aside = spare(key, |spare| self.catalogue.column(pack, place.form, place.child, spare).is_some());
+        if let Some(entry) = self.catalogue.column_mut(pack, place.form, place.child, key) {
+            entry.field = aside;
             entry.hidden = true;
         }
     }
@@ -240,7 +271,7 @@ impl<'a> Forms<'a> {
             "UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL AND NOT EXISTS \
              (SELECT 1 FROM {target} AS t WHERE t.\"id\" = {table}.{column})"
         )];
-        sql.extend(self.foreign_key(&table, &column, &target));
+        sql.extend(self.foreign_key(&table, &column, Some(&target)));
         self.links.push(PlannedStep::new(at, sql));
     }
 
@@ -255,23 +286,27 @@ impl<'a> Forms<'a> {
             kind: Some(kind),
             hidden: false,
         });
-        let (table, column, at) = (quote(table), quote(&name), self.at(place, &field.key));
-        let target = self.link_target(field).map(|target| quote(&target));
+        let at = self.at(place, &field.key);
+        let (column, target) = (quote(&name), self.link_target(field).map(|target| quote(&target)));
         let references = match (&target, self.dialect) {
             (Some(target), Dialect::Sqlite) => format!(" REFERENCES {target} (\"id\")"),
             _ => String::new(),
         };
-        let sql = format!("ALTER TABLE {table} ADD COLUMN {column} {}{references}", kind.sql_type(self.dialect));
-        let mut step = PlannedStep::new(at.clone(), vec![sql]);
+        let definition = format!("{column} {}{references}", kind.sql_type(self.dialect));
+        let key = self.foreign_key(&quote(table), &column, target.as_deref());
+        self.links.extend(key.map(|sql| PlannedStep::new(at.clone(), vec![sql])));
+        if let Some(creation) = self.creations.iter_mut().find(|creation| creation.table == table) {
+            creation.columns.push(definition);
+            return;
+        }
+        let table = quote(table);
+        let mut step = PlannedStep::new(at, vec![format!("ALTER TABLE {table} ADD COLUMN {definition}")]);
         let copied = old.and_then(|old| copy(self.dialect, &quote(&old.name), old.kind?, kind));
         if let Some(copied) = copied {
             step.sql.push(format!("UPDATE {table} SET {column} = {copied}"));
             step.count = Some(format!("SELECT count(*) FROM {table}"));
         }
         self.steps.push(step);
-        if let Some(sql) = target.and_then(|target| self.foreign_key(&table, &column, &target)) {
-            self.links.push(PlannedStep::new(at, vec![sql]));
-        }
         self.added.insert((place.form.to_owned(), place.child.to_owned(), field.key.to_string()));
     }
 
@@ -284,8 +319,9 @@ impl<'a> Forms<'a> {
     }
 
     /// PostgreSQL adds foreign keys when all tables exist; SQLite can only write them into the column.
-    fn foreign_key(&self, table: &str, column: &str, target: &str) -> Option<String> {
-        (self.dialect == Dialect::Postgres).then(|| {
+    fn foreign_key(&self, table: &str, column: &str, target: Option<&str>) -> Option<String> {
+        let target = target.filter(|_| self.dialect == Dialect::Postgres)?;
+        Some({
             let constraint = quote(&format!("fk_{}", column.trim_matches('"')));
             format!(
                 "ALTER TABLE {table} ADD CONSTRAINT {constraint} FOREIGN KEY ({column}) REFERENCES {target} (\"id\")"
@@ -341,7 +377,9 @@ impl<'a> Forms<'a> {
                 let (table, old, new) = (quote(&table), quote(&entry.name), quote(&name));
                 // The column left behind keeps its name in the catalogue, so that it is never allotted again.
                 let mut left = entry.clone();
-                left.field = format!("{}~{at}", entry.field);
+                let taken =
+                    |spare: &str| self.catalogue.column(&entry.pack, &entry.form, &entry.child, spare).is_some();
+                left.field = spare(&entry.field, taken);
                 left.hidden = true;
                 self.catalogue.entries.push(left);
                 self.catalogue.entries[at].name = name;
@@ -360,6 +398,18 @@ impl<'a> Forms<'a> {
             at.push_str(part);
         }
         at
+    }
+}
+
+/// A key no author can write, for what the key stood for before.
+fn spare(key: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut number = 1;
+    loop {
+        let spare = format!("{key}~{number}");
+        if !taken(&spare) {
+            return spare;
+        }
+        number += 1;
     }
 }
 

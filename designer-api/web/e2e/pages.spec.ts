@@ -1,0 +1,88 @@
+/// Every page, in both schemes and on a phone: accessible, within its policy, no wider than the screen; a picture of each.
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test, type Page } from "@playwright/test";
+import { logIn, records, tasks } from "./people.ts";
+import { screenshots } from "./playwright.config.ts";
+
+const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+/** What the browser refused by the content security policy, and what scripts threw. */
+function watch(page: Page): string[] {
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (/Content Security Policy|violates|Refused to/.test(message.text())) complaints.push(message.text());
+  });
+  return complaints;
+}
+
+async function inspect(page: Page, name: string): Promise<void> {
+  const { project } = test.info();
+  await page.screenshot({ path: `${screenshots}${name}-${project.name}.png`, fullPage: true });
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(overflow, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
+  const found = await new AxeBuilder({ page }).withTags(rules).analyze();
+  expect(found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target).join(" ")}`)).toEqual([]);
+}
+
+test("log-in page", async ({ page }) => {
+  const complaints = watch(page);
+  await page.goto("/login");
+  await inspect(page, "login");
+  await page.fill("#login", "agent");
+  await page.fill("#password", "wrong");
+  await page.locator("form:not(.demo) button.primary").click();
+  await expect(page.locator("[role=alert]")).toBeVisible();
+  await inspect(page, "login-wrong");
+  expect(complaints).toEqual([]);
+});
+
+test("pages of a team lead", async ({ page }) => {
+  const complaints = watch(page);
+  await logIn(page, "team_lead");
+  const [ticket] = await records(page, "ticket", "category == 'baggage' and state != 'closed'");
+  const [customer] = await records(page, "customer", "open_tickets > 0 or state == 'active'").catch(() => records(page, "customer", "state == 'active'"));
+  const [task] = await tasks(page, "claimable");
+  const paths: Record<string, string> = {
+    home: "/home",
+    list: "/records/ticket",
+    "list-filtered": "/records/ticket?view=all&f.category=baggage&f.category=refund&q=nothing-like-this",
+    customers: "/records/customer",
+    record: `/records/ticket/${ticket!.id}`,
+    customer: `/records/customer/${customer!.id}`,
+    edit: `/records/ticket/${ticket!.id}/edit`,
+    new: "/records/ticket/new",
+    inbox: "/inbox",
+    task: `/inbox?box=claimable&task=${task!.id}`,
+    board: "/boards/service_desk",
+    report: "/reports/tickets_by_week",
+    missing: "/records/ticket/nothing",
+  };
+  for (const [name, path] of Object.entries(paths)) {
+    await test.step(name, async () => {
+      await page.goto(path);
+      await inspect(page, name);
+    });
+  }
+  expect(complaints).toEqual([]);
+});
+
+test("open menus and chips", async ({ page }) => {
+  const complaints = watch(page);
+  await logIn(page, "team_lead");
+  await page.goto("/records/ticket");
+  await page.locator(".chip summary").nth(1).click();
+  await inspect(page, "chip");
+  const [task] = await tasks(page, "claimable");
+  await page.goto(`/inbox?box=claimable&task=${task!.id}`);
+  await page.locator("#task details.menu > summary").click();
+  await inspect(page, "task-menu");
+  expect(complaints).toEqual([]);
+});
+
+test("the pages speak English", async ({ page }) => {
+  await logIn(page, "admin");
+  await page.goto("/home");
+  await expect(page.locator("html")).toHaveAttribute("lang", "en");
+  await inspect(page, "home-english");
+});

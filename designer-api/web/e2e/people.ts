@@ -1,0 +1,24 @@
+/// Who the tests are, and what they ask the server for.
+import { expect, type Page } from "@playwright/test";
+
+/** Logs in as one of the demonstration's users by its button. */
+export async function logIn(page: Page, user: string): Promise<void> {
+  await page.goto("/login");
+  await page.locator(`button[name=_demo][value=${user}]`).click();
+  await expect(page.locator("#main")).toBeVisible();
+  await expect(page).not.toHaveURL(/\/login/);
+}
+
+/** The first records of a form that a condition holds for, through the API and as the user of the page. */
+export async function records(page: Page, form: string, filter: string): Promise<{ id: string; title: string }[]> {
+  const answer = await page.request.get(`/api/records/${form}`, { params: { filter, limit: "5" } });
+  expect(answer.ok(), await answer.text()).toBe(true);
+  return ((await answer.json()) as { items: { id: string; title: string }[] }).items;
+}
+
+/** The first tasks of a box. */
+export async function tasks(page: Page, box: string): Promise<{ id: string; record: { id: string } }[]> {
+  const answer = await page.request.get("/api/tasks", { params: { box, limit: "5" } });
+  expect(answer.ok(), await answer.text()).toBe(true);
+  return ((await answer.json()) as { items: { id: string; record: { id: string } }[] }).items;
+}
