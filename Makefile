@@ -21,7 +21,7 @@ fmt: ## Format the code and the shipped packs
 
 lint: web
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets
+	cargo clippy --workspace --all-targets -- -D warnings
 
 rust-tests: web setup-tests
 	cargo test --workspace --no-fail-fast

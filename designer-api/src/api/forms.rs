@@ -13,7 +13,7 @@ use super::problem::Answer;
 use crate::server::Server;
 use crate::session::Caller;
 use crate::view::cell::Scribe;
-use crate::view::form::add_texts;
+use crate::view::control::add_texts;
 use crate::view::format::Local;
 use crate::view::seen::Seen;
 

@@ -16,7 +16,8 @@ use formwork_runtime::analytics::Ask;
 
 use super::errors::Refusal;
 use super::list::{Sorting, columns_of, table};
-use super::visit::{Page, Visit};
+use super::shell::Page;
+use super::visit::Visit;
 use crate::server::Server;
 use crate::view::cell::{Cell, Scribe, plain};
 use crate::view::field::Table;

@@ -22,7 +22,8 @@ use super::errors::Refusal;
 use super::list::{new_label, seen};
 use super::record::title_of;
 use super::saving::{Clash, Saved, clashes, save};
-use super::visit::{Page, Visit, see_other};
+use super::shell::Page;
+use super::visit::{Visit, see_other};
 use crate::server::Server;
 use crate::view::field::{Correction, Link};
 use crate::view::form::{Filling, Section};
@@ -161,7 +162,8 @@ async fn draw(visit: &Visit, seen: &Seen, attempt: Attempt<'_>) -> Result<Respon
         id: id.map(|id| id.to_string()).unwrap_or_default(),
         version: attempt.record.map(|record| record["version"].to_string()).unwrap_or_default(),
         key: visit.engine().new_id().to_string(),
-        submit: visit.say(if id.is_some() { "record.save" } else { "record.submit" }, &[("form", label)]),
+        submit: visit
+            .say(if id.is_some() { "record.save" } else { "record.submit" }, &[("form", &local.inside(label))]),
         cancel: record_path.clone().unwrap_or_else(|| path.clone()),
         errors: filling.corrections(),
         sections: filling.sections(),

@@ -8,7 +8,8 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
-use super::visit::{Page, Visit, mark, see_other};
+use super::shell::Page;
+use super::visit::{Visit, mark, see_other};
 use crate::api::problem::Problem;
 use crate::server::Server;
 use crate::session::is_cross_site;

@@ -11,7 +11,8 @@ use serde::Serialize;
 use formwork_model::pack::analytics::TaskBox;
 
 use super::errors::Refusal;
-use super::visit::{Page, Visit, see_other};
+use super::shell::Page;
+use super::visit::{Visit, see_other};
 use crate::server::Server;
 use crate::view::format::parse_instant;
 use crate::view::nav;
@@ -80,5 +81,5 @@ async fn inbox(visit: &Visit) -> Result<Option<Door>, Refusal> {
     let over = items.iter().filter(is_over).count();
     let key = if over == 0 { "home.tasks" } else { "home.tasks.over" };
     let text = visit.say(key, &[("n", &items.len().to_string()), ("over", &over.to_string())]);
-    Ok(Some(Door { href: "/inbox", text, count: super::visit::count_text(&mine) }))
+    Ok(Some(Door { href: "/inbox", text, count: super::shell::count_text(&mine) }))
 }

@@ -12,33 +12,28 @@ use uuid::Uuid;
 
 use formwork_core::FieldError;
 use formwork_model::Pack;
-use formwork_model::pack::analytics::TaskBox;
 use formwork_model::pack::form::FieldKind;
 
+use super::boxes::{BOXES, lines, queue_bar, tabs};
 use super::edit::{people, states};
 use super::errors::Refusal;
 use super::record::fact;
-use super::visit::{Page, Visit, count_text};
+use super::shell::Page;
+use super::visit::Visit;
 use crate::api::problem::Problem;
 use crate::server::Server;
 use crate::view::cell::{Scribe, plain};
 use crate::view::field::{Field, Pager, Tab};
-use crate::view::filters::{Bar, Filter, Hidden};
+use crate::view::filters::Bar;
 use crate::view::form::Filling;
 use crate::view::history::events;
 use crate::view::posted::Posted;
 use crate::view::query::{address, changed, first};
 use crate::view::seen::Seen;
-use crate::view::task::{Group, Line, Task, groups, line, task};
+use crate::view::task::{Group, Line, Task, groups, task};
 
 /// Tasks of a page.
 const LINES: u32 = 50;
-/// Tasks counted for a tab.
-const COUNT_MAX: u32 = 99;
-/// The boxes in the order of the tabs.
-const BOXES: [(&str, TaskBox); 4] =
-    [("mine", TaskBox::Mine), ("claimable", TaskBox::Claimable), ("team", TaskBox::Team), ("done", TaskBox::Done)];
-
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/inbox", get(inbox))
 }
@@ -114,7 +109,9 @@ pub(super) async fn draw(
         bar,
         back,
     };
-    let page = Page { title: visit.say("nav.inbox", &[]), wide: true, rejected, status, ..Page::default() };
+    // A task that came back was posted to an address nobody can open.
+    let place = open.map(|id| address("/inbox", [("box", name), ("task", &id.to_string())]));
+    let page = Page { title: visit.say("nav.inbox", &[]), wide: true, rejected, status, place, ..Page::default() };
     Ok(visit.draw("pages/inbox/inbox.html", page, "inbox", view).await?)
 }
 
@@ -246,77 +243,4 @@ async fn activity(
 fn record_of(pack: &Pack, told: &Json) -> Option<(formwork_model::Key, Uuid)> {
     let (form, _) = pack.forms().get_key_value(told["record"]["form"].as_str()?)?;
     Some((form.clone(), told["record"]["id"].as_str()?.parse().ok()?))
-}
-
-fn lines(visit: &Visit, name: &str, open: Option<Uuid>, answer: &Json) -> Vec<(Json, Line)> {
-    let open = open.map(|id| id.to_string());
-    let deployed = visit.engine().deployed();
-    let items = answer["items"].as_array().into_iter().flatten().filter_map(|item| {
-        let pack = deployed.pack(item["pack"].as_str()?)?;
-        let (viewer, local) = (visit.viewer(pack), visit.local(pack));
-        let id = plain(&item["id"]);
-        let active = open.as_ref() == Some(&id);
-        let href = address("/inbox", [("box", name), ("task", id.as_str())]);
-        Some((item.clone(), line(item, href, active, visit.scribe(pack, &viewer, &local))))
-    });
-    items.collect()
-}
-
-async fn tabs(visit: &Visit, active: &str) -> Result<Vec<Tab>, Refusal> {
-    let mut tabs = Vec::new();
-    for (name, tasks) in BOXES {
-        let count = match (tasks, &visit.block) {
-            (TaskBox::Done, _) | (_, Some(_)) => String::new(),
-            _ => count_text(
-                &visit.engine().tasks(Some(visit.user()?), &visit.caller.language, tasks, COUNT_MAX, None).await?,
-            ),
-        };
-        let label = visit.say(&format!("inbox.box.{name}"), &[]);
-        tabs.push(Tab { label, href: address("/inbox", [("box", name)]), active: name == active, count });
-    }
-    Ok(tabs)
-}
-
-/// A chip for the queues on the page, where there are several.
-fn queue_bar(visit: &Visit, name: &str, answer: &Json) -> Bar {
-    let pairs = visit.pairs();
-    let chosen = first(&pairs, "f.queue").unwrap_or_default().to_owned();
-    let mut options: Vec<crate::view::field::Choice> = Vec::new();
-    let deployed = visit.engine().deployed();
-    for item in answer["items"].as_array().into_iter().flatten() {
-        let (Some(queue), Some(pack)) =
-            (item["queue"].as_str(), item["pack"].as_str().and_then(|key| deployed.pack(key)))
-        else {
-            continue;
-        };
-        if !options.iter().any(|option| option.value == queue) {
-            let title = pack.queues().get(queue).map_or(queue, |queue| queue.title.get(&visit.caller.language));
-            let label = title.to_owned();
-            options.push(crate::view::field::Choice { value: queue.to_owned(), label, selected: queue == chosen });
-        }
-    }
-    if options.len() < 2 && chosen.is_empty() {
-        return Bar::default();
-    }
-    let clear = address("/inbox", [("box", name)]);
-    let text = options.iter().find(|option| option.selected).map(|option| option.label.clone()).unwrap_or_default();
-    let active = !chosen.is_empty();
-    let filter = Filter {
-        key: "queue".to_owned(),
-        kind: "range",
-        label: visit.say("task.queue", &[]),
-        name: "f.queue".to_owned(),
-        options,
-        active,
-        text,
-        clear: clear.clone(),
-        ..Filter::default()
-    };
-    Bar {
-        action: "/inbox".to_owned(),
-        hidden: vec![Hidden { name: "box".to_owned(), value: name.to_owned() }],
-        filters: vec![filter],
-        clear: if active { clear } else { String::new() },
-        ..Bar::default()
-    }
 }

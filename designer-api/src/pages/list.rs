@@ -14,13 +14,14 @@ use formwork_model::pack::form::{FieldKind, Level, View};
 use formwork_runtime::questions::ListRequest;
 
 use super::errors::Refusal;
-use super::visit::{Page, Visit};
+use super::shell::Page;
+use super::visit::Visit;
 use crate::api::problem::Problem;
 use crate::server::Server;
 use crate::view::cell::{Cell, Scribe, plain};
+use crate::view::control::is_number;
 use crate::view::field::{Column, Link, Pager, Tab, Table, TableRow};
 use crate::view::filters::{Bar, bar, expression, is_filtered};
-use crate::view::form::is_number;
 use crate::view::query::{Pairs, address, changed, first};
 use crate::view::seen::Seen;
 
@@ -104,7 +105,8 @@ async fn list(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusa
 
 /// "New service request".
 pub(super) fn new_label(visit: &Visit, seen: &Seen) -> String {
-    visit.say("record.new", &[("form", seen.form.label.get(&visit.caller.language))])
+    let local = visit.local(&seen.pack);
+    local.say("record.new", &[("form", &local.inside(seen.form.label.get(&local.language)))])
 }
 
 /// What orders a list: its address and its view.

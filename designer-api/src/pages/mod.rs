@@ -2,15 +2,18 @@
 //! a template. Nothing here decides what a viewer may see; that is the engine's projection.
 
 mod boards;
+mod boxes;
 mod edit;
 mod errors;
 mod home;
 mod inbox;
+mod linked;
 mod list;
 mod public;
 mod record;
 mod reports;
 mod saving;
+mod shell;
 mod verbs;
 mod visit;
 

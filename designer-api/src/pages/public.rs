@@ -11,7 +11,8 @@ use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::errors::Refusal;
-use super::visit::{Page, Visit, see_other};
+use super::shell::Page;
+use super::visit::{Visit, see_other};
 use crate::api::sessions::{expired_cookie, session_cookie};
 use crate::i18n::LANGUAGES;
 use crate::server::Server;

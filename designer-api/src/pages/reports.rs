@@ -12,7 +12,8 @@ use formwork_model::Pack;
 use formwork_runtime::analytics::Ask;
 
 use super::errors::Refusal;
-use super::visit::{Page, Visit};
+use super::shell::Page;
+use super::visit::Visit;
 use crate::server::Server;
 use crate::view::cell::Cell;
 use crate::view::field::{Link, Table};

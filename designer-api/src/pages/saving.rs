@@ -10,7 +10,7 @@ use formwork_store::Failure;
 
 use super::errors::Refusal;
 use super::visit::Visit;
-use crate::view::form::control_text;
+use crate::view::control::control_text;
 use crate::view::posted::Posted;
 use crate::view::seen::Seen;
 

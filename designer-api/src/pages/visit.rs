@@ -5,31 +5,22 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use axum::response::{Html, IntoResponse, Response};
-use minijinja::context;
-use minijinja::value::{Serde, Value};
-use serde::Serialize;
+use axum::response::{IntoResponse, Response};
 
 use formwork_core::Viewer;
 use formwork_model::Pack;
-use formwork_model::pack::analytics::TaskBox;
 use formwork_runtime::Engine;
 use formwork_store::{Failure, Fault, User};
 
-use crate::api::problem::{Answer, Problem};
+use crate::api::problem::Problem;
 use crate::server::Server;
 use crate::session::{Caller, cookie};
 use crate::view::cell::Scribe;
-use crate::view::field::Link;
 use crate::view::format::Local;
-use crate::view::history::initials;
-use crate::view::nav;
 use crate::view::query::{Pairs, pairs};
 
 /// Carries one notice over a redirect: the key of its text.
 const NOTICE_COOKIE: &str = "fw_notice";
-/// Tasks counted for the side bar; beyond it stands a plus.
-const COUNT_MAX: u32 = 99;
 
 /// A request for a page. Made once, by the layer around all pages.
 #[derive(Clone)]
@@ -40,32 +31,8 @@ pub(crate) struct Visit {
     pub(crate) method: Method,
     /// The block that is drawn again; none for the whole page.
     pub(crate) block: Option<String>,
-    notice: Option<String>,
-}
-
-/// What a page is beside its own view.
-#[derive(Debug, Default)]
-pub(crate) struct Page {
-    /// Title of the page and of the window.
-    pub(crate) title: String,
-    /// The way back up.
-    pub(crate) breadcrumb: Vec<Link>,
-    /// Without a reading width.
-    pub(crate) wide: bool,
-    /// A form came back with errors.
-    pub(crate) rejected: bool,
-    /// The entry of the side bar one is at, where it is not this address.
-    pub(crate) place: Option<String>,
-    /// Instead of 200.
-    pub(crate) status: StatusCode,
-}
-
-/// A notice of a page.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Notice {
-    tone: &'static str,
-    text: String,
-    undo: String,
+    /// Key of a notice carried over a redirect.
+    pub(super) flash: Option<String>,
 }
 
 impl Visit {
@@ -90,7 +57,7 @@ impl Visit {
             uri: request.uri.clone(),
             method: request.method.clone(),
             block: wanted_block(headers),
-            notice: cookie(headers, NOTICE_COOKIE).map(str::to_owned),
+            flash: cookie(headers, NOTICE_COOKIE).map(str::to_owned),
         }
     }
 
@@ -139,126 +106,6 @@ impl Visit {
     pub(crate) fn pairs(&self) -> Pairs {
         pairs(&self.uri)
     }
-
-    /// Draws a page, or the block of it that was asked for; `name` is what the template calls `view`.
-    pub(crate) async fn draw(&self, template: &str, page: Page, name: &str, view: impl Serialize) -> Answer {
-        let notices: Vec<Notice> = self.notice.as_deref().and_then(|key| self.flash(key)).into_iter().collect();
-        let html = self.html(template, &page, name, view, &notices).await?;
-        let mut response = (page.status, Html(html)).into_response();
-        mark(response.headers_mut());
-        if !notices.is_empty() {
-            response
-                .headers_mut()
-                .append(header::SET_COOKIE, HeaderValue::from_static("fw_notice=; Path=/; Max-Age=0"));
-        }
-        Ok(response)
-    }
-
-    /// The text of a page or of a block of it.
-    pub(crate) async fn html(
-        &self,
-        template: &str,
-        page: &Page,
-        name: &str,
-        view: impl Serialize,
-        notices: &[Notice],
-    ) -> Result<String, Problem> {
-        let nav = if self.block.is_none() {
-            self.nav(page.place.as_deref().unwrap_or(self.path())).await?
-        } else {
-            Vec::new()
-        };
-        let context = Value::from_pairs([
-            ("lang", Value::from(self.caller.language.as_str())),
-            ("theme", Value::from(self.caller.user.as_ref().map_or("system", |user| user.theme.as_str()))),
-            ("version", Value::from(env!("CARGO_PKG_VERSION"))),
-            ("site", Value::from(context! { name => self.site() })),
-            ("viewer", Value::from(self.viewer_context())),
-            ("nav", Value::from(Serde(&nav))),
-            (
-                "page",
-                Value::from(context! {
-                    title => page.title.as_str(),
-                    path => if self.method == Method::GET { self.path() } else { self.uri.path() },
-                    wide => page.wide,
-                    rejected => page.rejected,
-                    breadcrumb => Value::from(Serde(&page.breadcrumb)),
-                }),
-            ),
-            ("notices", Value::from(Serde(notices))),
-            ("banners", Value::from(self.banners())),
-            (name, Value::from(Serde(&view))),
-        ]);
-        let drawn = self.server.templates.draw(&self.caller.language, template, self.block.as_deref(), context);
-        drawn.map_err(|error| fault(format!("drawing {template}: {error:#}"), error))
-    }
-
-    /// A notice in this page.
-    pub(crate) fn notice(&self, tone: &'static str, text: String) -> Notice {
-        Notice { tone, text, undo: String::new() }
-    }
-
-    fn flash(&self, key: &str) -> Option<Notice> {
-        let name = format!("notice.{key}");
-        let text = crate::i18n::catalogue(&self.caller.language).get(&name)?;
-        Some(self.notice("ok", text.clone()))
-    }
-
-    /// The first pack's title.
-    fn site(&self) -> String {
-        let deployed = self.engine().deployed();
-        deployed
-            .packs
-            .first()
-            .map_or_else(|| "Formwork".to_owned(), |pack| pack.title().get(&self.caller.language).to_owned())
-    }
-
-    fn viewer_context(&self) -> Option<Value> {
-        let user = self.caller.user.as_ref()?;
-        let deployed = self.engine().deployed();
-        let title = |role: &str| {
-            let found = deployed.packs.iter().find_map(|pack| pack.roles().get(role));
-            found.map_or_else(
-                || self.role(role).unwrap_or_else(|| role.to_owned()),
-                |role| role.title.get(&self.caller.language).to_owned(),
-            )
-        };
-        let roles: Vec<String> = user.facts.roles.iter().map(|role| title(role)).collect();
-        Some(context! {
-            name => user.facts.name.as_str(),
-            login => user.login.as_str(),
-            roles => roles,
-            initials => initials(&user.facts.name),
-            keys => true,
-        })
-    }
-
-    /// The title of a role of the platform.
-    pub(crate) fn role(&self, key: &str) -> Option<String> {
-        crate::i18n::catalogue(&self.caller.language).get(&format!("role.{key}")).cloned()
-    }
-
-    fn banners(&self) -> Vec<Value> {
-        let mut banners = Vec::new();
-        if self.server.virtual_clock {
-            let now = self.anywhere().instant(self.engine().clock().now());
-            banners.push(context! { tone => "warn", text => self.say("banner.virtual_clock", &[("now", &now)]) });
-        }
-        banners
-    }
-
-    async fn nav(&self, place: &str) -> Result<Vec<nav::Group>, Problem> {
-        let Some(user) = &self.caller.user else { return Ok(Vec::new()) };
-        let deployed = self.engine().deployed();
-        let packs: Vec<_> = deployed.packs.iter().map(|pack| (pack.clone(), self.viewer(pack))).collect();
-        let mut groups = nav::groups(self.engine(), &packs, place);
-        if let Some(inbox) = groups.iter_mut().flat_map(|group| &mut group.items).find(|item| item.href == "/inbox") {
-            let language = &self.caller.language;
-            let mine = self.engine().tasks(Some(user), language, TaskBox::Mine, COUNT_MAX, None).await?;
-            inbox.count = count_text(&mine);
-        }
-        Ok(groups)
-    }
 }
 
 impl FromRequestParts<Arc<Server>> for Visit {
@@ -267,15 +114,6 @@ impl FromRequestParts<Arc<Server>> for Visit {
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Server>) -> Result<Self, Problem> {
         let visit = parts.extensions.get::<Visit>().cloned();
         visit.ok_or_else(|| fault("a page without its layer".to_owned(), std::fmt::Error))
-    }
-}
-
-/// How many items a page of tasks holds: "3", "99+", "" for none.
-pub(crate) fn count_text(tasks: &serde_json::Value) -> String {
-    match (tasks["items"].as_array().map_or(0, Vec::len), tasks["next"].is_null()) {
-        (0, _) => String::new(),
-        (count, true) => count.to_string(),
-        (count, false) => format!("{count}+"),
     }
 }
 

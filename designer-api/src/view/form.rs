@@ -10,8 +10,8 @@ use formwork_model::pack::Setting;
 use formwork_model::pack::form::{Field, FieldKind, Level};
 
 use super::cell::{Scribe, plain};
+use super::control::{control_text, is_number, zone_label};
 use super::field::{self, Choice, Column, Correction, Grid, GridRow, TableView};
-use super::format::{Local, parse_instant};
 use super::posted::Posted;
 use super::seen::Seen;
 
@@ -245,21 +245,6 @@ impl Filling<'_> {
     }
 }
 
-/// Adds to what `/evaluate` says of read-only fields their values as people read them: `text`.
-pub(crate) fn add_texts(fields: &mut Map<String, Json>, seen: &Seen, scribe: Scribe<'_>) {
-    for (pointer, state) in fields.iter_mut().filter(|(_, state)| state["readonly"] == true) {
-        let mut parts = pointer.split('/').skip(1);
-        let Some((_, field)) = parts.next().and_then(|key| seen.form.field(key)) else { continue };
-        let child = parts.nth(1).and_then(|key| field.kind.rows().iter().find(|child| *child.key == *key));
-        // A masked value is a mask already, and stays as it is.
-        let cell = match child {
-            Some(child) => scribe.row_cell(child, &state["value"], Level::Read),
-            None => scribe.cell(seen, field, &state["value"], Level::Read),
-        };
-        state["text"] = Json::String(cell.text);
-    }
-}
-
 /// What a cell of a row is like that the server has not seen yet.
 fn fresh_state(field: &Field, level: Level) -> Json {
     let value = match &field.default {
@@ -271,26 +256,4 @@ fn fresh_state(field: &Field, level: Level) -> Json {
     };
     let readonly = level < Level::Write || field.read_only || field.is_derived();
     serde_json::json!({"visible": true, "required": field.required, "readonly": readonly, "value": value})
-}
-
-/// What a control holds for a value: the text that is posted back when nobody touches it.
-pub(crate) fn control_text(field: &Field, value: &Json, local: &Local) -> String {
-    match (&field.kind, value) {
-        (FieldKind::DateTime, Json::String(text)) => match parse_instant(text) {
-            Some(at) => at.with_timezone(&local.zone).format("%Y-%m-%dT%H:%M").to_string(),
-            None => text.clone(),
-        },
-        (_, Json::Object(map)) => map.get("id").map(plain).unwrap_or_default(),
-        (_, Json::Array(_)) => String::new(),
-        (_, other) => plain(other),
-    }
-}
-
-/// Whether values stand flush right.
-pub(crate) fn is_number(field: &Field) -> bool {
-    matches!(field.kind, FieldKind::Integer { .. } | FieldKind::Decimal { .. } | FieldKind::Money { .. })
-}
-
-fn zone_label(local: &Local) -> String {
-    local.now.with_timezone(&local.zone).format("UTC%:z").to_string().replace(":00", "")
 }

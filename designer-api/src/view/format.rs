@@ -42,6 +42,17 @@ impl Local {
         values.iter().fold(text, |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
     }
 
+    /// A label inside a sentence: English ones begin small there, unless they are capitals on purpose.
+    pub(crate) fn inside(&self, label: &str) -> String {
+        let mut letters = label.chars();
+        match (letters.next(), letters.next()) {
+            (Some(first), Some(second)) if self.language.starts_with("en") && second.is_ascii_lowercase() => {
+                format!("{}{}", first.to_ascii_lowercase(), &label[first.len_utf8()..])
+            }
+            _ => label.to_owned(),
+        }
+    }
+
     /// A date: `2026-01-05`, `5 Jan 2026`.
     pub(crate) fn date(&self, date: NaiveDate) -> String {
         date.format(if self.is_chinese() { "%Y-%m-%d" } else { "%-d %b %Y" }).to_string()
@@ -176,6 +187,14 @@ mod tests {
         assert_eq!(local.money("6000.00", "CNY"), "¥6,000.00");
         assert_eq!(local.money("-5.00", "CNY"), "−¥5.00");
         assert_eq!(local.money("5.00", "EUR"), "EUR 5.00");
+    }
+
+    #[test]
+    fn labels_begin_small_inside_a_sentence() {
+        assert_eq!(local("en").inside("Service ticket"), "service ticket");
+        assert_eq!(local("en").inside("VIP request"), "VIP request");
+        assert_eq!(local("zh-CN").inside("服务工单"), "服务工单");
+        assert_eq!(local("en").inside(""), "");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use formwork_model::pack::form::{Field, FieldKind, Form};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::form::control_text;
+use super::control::control_text;
 use super::format::Local;
 use super::query::{Pairs, first, is_local, parse};
 

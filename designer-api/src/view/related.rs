@@ -7,8 +7,8 @@ use formwork_model::pack::form::{Field, FieldKind, Level};
 use formwork_model::{Key, Text};
 
 use super::cell::{Cell, Scribe, plain};
+use super::control::is_number;
 use super::field::{Column, Table, TableRow};
-use super::form::is_number;
 use super::seen::Seen;
 
 /// A child table to read, with the columns the viewer may read.

@@ -3,8 +3,8 @@ import { isComposingKey } from "./ime.ts";
 
 type Option = { value: string; label: string };
 type Problem = { message: string } | string;
-/** What the server says of one field; `text` is the value as people read it. */
-type State = { visible?: boolean; required?: boolean; value?: unknown; text?: string; options?: Option[]; errors?: Problem[] };
+/** What the server says of one field; `text` is the value as people read it, `control` what its control holds. */
+type State = { visible?: boolean; required?: boolean; value?: unknown; text?: string; control?: string; options?: Option[]; errors?: Problem[] };
 type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
 const typingMs = 150;
@@ -151,9 +151,11 @@ class Form {
     element.required = state.required === true;
     if (editedSince || field.contains(document.activeElement)) return;
     if (state.options && element instanceof HTMLSelectElement) setOptions(element, state.options);
-    if (!("value" in state)) return;
+    // What was typed and refused stays, beside the reason; what is out of sight stays, for when it comes back.
+    if (!("value" in state) || state.errors?.length || state.visible === false) return;
+    const held = state.control ?? (state.value === null ? "" : String(state.value));
     if (element instanceof HTMLInputElement && element.type === "checkbox") element.checked = state.value === true;
-    else element.value = state.value === null ? "" : String(state.value);
+    else if (element.value !== held) hold(element, held, state.value);
     element.dispatchEvent(new Event("fw-set")); // a lookup shows what its select holds
   }
 }
@@ -197,6 +199,15 @@ function setOptions(select: HTMLSelectElement, options: Option[]): void {
   const chosen = select.value;
   select.replaceChildren(...kept, ...options.map((option) => new Option(option.label, option.value)));
   select.value = chosen;
+}
+
+/** A chosen record may be none of the first ones the page came with. */
+function hold(element: Control, held: string, value: unknown): void {
+  const { title } = (value ?? {}) as { title?: string };
+  if (title && element instanceof HTMLSelectElement && ![...element.options].some((one) => one.value === held)) {
+    element.add(new Option(title, held));
+  }
+  element.value = held;
 }
 
 function showErrors(field: HTMLElement, errors: Problem[]): void {

@@ -4,35 +4,33 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
+use formwork_model::expr::Ir;
 use formwork_model::expr::ir::BinaryOp;
-use formwork_model::expr::{Ir, Type};
 use formwork_model::pack::analytics::AggregateFold;
 use formwork_model::{Key, Pack, Value};
-use formwork_report::buckets::Buckets;
 use formwork_report::interpret;
 use formwork_report::number::power_of_ten;
-use formwork_report::partial::{BranchPartials, DimensionKey, GroupKey, Partial};
+use formwork_report::partial::{BranchPartials, GroupKey, Partial};
 use formwork_report::plan::{AggregateSpec, Branch, BranchKey};
 use formwork_report::reads::Reads;
 use formwork_report::rows::{Rows, Source};
 use formwork_report::virtuals::virtuals;
 use formwork_report::{Budget, Fault, Plan, Refusal, scale};
 use polars::prelude::{
-    DataFrame, DataType, Expr, Int128Chunked, IntoLazy, IntoSeries, NULL, NewChunkedArray, Series, UInt32Chunked, col,
-    len, lit, when,
+    DataFrame, DataType, Expr, Int128Chunked, IntoLazy, IntoSeries, NULL, NewChunkedArray, UInt32Chunked, col, len,
+    lit, when,
 };
-use rust_decimal::Decimal;
 
-use crate::column::{Held, date_of_days, days_of_date, id_of_units, micros};
+use crate::column::{Held, date_of_days};
 use crate::engine;
 use crate::executor::BranchTrace;
 use crate::frame::Frame;
+use crate::keys::{BUCKET, KeyColumn, bucket_column, class_column};
 use crate::layout::name;
 use crate::lower::{Lowered, Shape, data_type, lower, typed_lit};
 use crate::working::Working;
 
 const TIME: &str = "time";
-const BUCKET: &str = "bucket";
 /// A sum of fewer bits than this cannot leave 128.
 const SUM_BITS_MAX: u32 = 126;
 
@@ -44,16 +42,6 @@ pub(crate) struct Run<'a> {
     pub(crate) as_of: DateTime<Utc>,
     pub(crate) budget: &'a Budget,
     pub(crate) trace: BranchTrace,
-}
-
-/// How a key column is decoded.
-enum KeyColumn {
-    /// As its shape says.
-    Plain(Shape),
-    /// A class between edges.
-    Class,
-    /// A code into this dictionary.
-    Code(Vec<DimensionKey>),
 }
 
 /// How an aggregate is read from the grouped columns.
@@ -101,7 +89,7 @@ impl Run<'_> {
 
     /// The columns of the form itself that any expression reads.
     fn own_columns(&self) -> Vec<String> {
-        let mut reads = Reads::default();
+        let mut reads = Reads::touched();
         self.branch.all_expressions().for_each(|ir| reads.add(self.pack, ir));
         let own =
             reads.fields.iter().filter(|field| field.table.form == *self.branch.form() && field.table.table.is_none());
@@ -278,7 +266,7 @@ impl Run<'_> {
         {
             return Ok((expr, bits));
         }
-        self.trace.row_by_row.push(format!("sum of {}", shown(&bound)));
+        self.trace.row_by_row.push(format!("sum {}", shown(&bound)));
         let values = working.values(compute)?;
         let units = values.iter().map(|value| scale::units(value, places)).collect::<Result<Vec<_>, _>>()?;
         let largest = units.iter().flatten().map(|units| units.unsigned_abs()).max().unwrap_or(0);
@@ -330,38 +318,6 @@ impl Run<'_> {
     }
 }
 
-impl KeyColumn {
-    fn decode(&self, column: &Series, row: usize, ty: &Type) -> Result<DimensionKey, Fault> {
-        let shape = match self {
-            KeyColumn::Code(dictionary) => {
-                let code = column.u32().map_err(engine)?.get(row).unwrap_or(u32::MAX) as usize;
-                return dictionary.get(code).cloned().ok_or_else(|| Fault::Engine("an unknown code".to_owned()));
-            }
-            KeyColumn::Class => {
-                let class = column.u32().map_err(engine)?.get(row);
-                return Ok(class.map_or(DimensionKey::Null, |class| DimensionKey::Class(class as usize)));
-            }
-            KeyColumn::Plain(shape) => *shape,
-        };
-        let found = match shape {
-            Shape::Null => None,
-            Shape::Boolean => column.bool().map_err(engine)?.get(row).map(DimensionKey::Boolean),
-            Shape::Text => column.str().map_err(engine)?.get(row).map(|text| DimensionKey::Text(text.to_owned())),
-            Shape::Date => column.i32().map_err(engine)?.get(row).and_then(date_of_days).map(DimensionKey::Date),
-            Shape::Instant => {
-                let at = column.i64().map_err(engine)?.get(row);
-                at.and_then(DateTime::from_timestamp_micros).map(DimensionKey::DateTime)
-            }
-            Shape::Id => column.i128().map_err(engine)?.get(row).map(|units| DimensionKey::Id(id_of_units(units))),
-            Shape::Number { places, .. } => {
-                let units = column.i128().map_err(engine)?.get(row);
-                units.map(|units| number_key(units, places, ty)).transpose()?
-            }
-        };
-        Ok(found.unwrap_or(DimensionKey::Null))
-    }
-}
-
 /// A run's branch, through the plan: its rows are evaluated for the plan's viewer.
 pub(crate) fn rows<'a>(
     plan: &'a Plan<formwork_report::plan::Policed>,
@@ -375,6 +331,8 @@ pub(crate) fn rows<'a>(
     Rows::new(plan.pack(), plan.viewer(), as_of, source, expressions)
 }
 
+/// Groups by bucket and dimensions. The bucket is a key even where there is one: 128-bit numbers cannot group alone (see
+/// `tests/engine.rs`).
 fn group(columns: &DataFrame, key_count: usize, folds: Vec<Expr>) -> Result<DataFrame, Fault> {
     let keys: Vec<Expr> =
         std::iter::once(col(BUCKET)).chain((0..key_count).map(|index| col(key_name(index).as_str()))).collect();
@@ -392,36 +350,6 @@ fn conjuncts(ir: Ir, found: &mut Vec<Ir>) {
     }
 }
 
-/// The bucket of each time: edges are searched, dates are not truncated.
-fn bucket_column(times: &Series, shape: Shape, buckets: &Buckets) -> Result<Series, Fault> {
-    let find = |edges: &[i64], at: i64| {
-        let after = edges.partition_point(|edge| *edge <= at);
-        (after > 0 && after < edges.len()).then(|| u32::try_from(after - 1).unwrap_or(u32::MAX))
-    };
-    let edges: Vec<i64> = match shape {
-        Shape::Date => buckets.date_edges().iter().map(|edge| i64::from(days_of_date(*edge))).collect(),
-        _ => buckets.edges().iter().map(|edge| micros(*edge)).collect(),
-    };
-    let times = times.cast(&DataType::Int64).map_err(engine)?;
-    let found = times.i64().map_err(engine)?.iter().map(|at| at.and_then(|at| find(&edges, at)));
-    Ok(UInt32Chunked::from_iter_options(BUCKET.into(), found).into_series())
-}
-
-/// The class of each number: how many edges are not above it.
-fn class_column(numbers: &Series, places: u8, edges: &[Decimal], name: &str) -> Result<Series, Fault> {
-    let most = edges.iter().map(|edge| u8::try_from(edge.scale()).unwrap_or(u8::MAX)).max().unwrap_or(0).max(places);
-    let units = |edge: &Decimal| Ok(scale::units(&Value::Decimal(*edge), most)?.unwrap_or_default());
-    let edges = edges.iter().map(units).collect::<Result<Vec<i128>, Fault>>()?;
-    let power = power_of_ten(u32::from(most - places))?;
-    let class = |number: i128| {
-        let number = number.checked_mul(power).ok_or(Fault::Overflow)?;
-        Ok(u32::try_from(edges.partition_point(|edge| *edge <= number)).unwrap_or(u32::MAX))
-    };
-    let numbers = numbers.i128().map_err(engine)?.iter();
-    let classes = numbers.map(|number| number.map(class).transpose()).collect::<Result<Vec<_>, Fault>>()?;
-    Ok(UInt32Chunked::from_iter_options(name.into(), classes.into_iter()).into_series())
-}
-
 /// A lowered number with exactly these places; none if that would round.
 fn at_places(lowered: Lowered, places: u8) -> Option<(Expr, u32)> {
     let Shape::Number { places: from, bits, .. } = lowered.shape else { return None };
@@ -429,13 +357,6 @@ fn at_places(lowered: Lowered, places: u8) -> Option<(Expr, u32)> {
     let bits = bits + (more * 10).div_ceil(3);
     let power = power_of_ten(more).ok()?;
     (bits <= SUM_BITS_MAX).then(|| (lowered.expr * typed_lit(power), bits))
-}
-
-fn number_key(units: i128, places: u8, ty: &Type) -> Result<DimensionKey, Fault> {
-    match ty {
-        Type::Integer => i64::try_from(units).map(DimensionKey::Integer).map_err(|_| Fault::Overflow),
-        _ => Ok(DimensionKey::Decimal(scale::decimal(units, places).ok_or(Fault::Overflow)?.normalize())),
-    }
 }
 
 fn aggregate_columns(index: usize, spec: &AggregateSpec) -> AggregateColumns {

@@ -9,6 +9,7 @@ mod branch;
 mod column;
 mod executor;
 mod frame;
+mod keys;
 mod layout;
 mod lower;
 mod replica;

@@ -1,7 +1,7 @@
 //! The one layout of a definition. The designer writes the same bytes.
 //!
-//! Two spaces a level, the order of keys kept, an object or a list on one line where it fits in [`COLUMNS_MAX`] columns,
-//! a line feed at the end. Strings and numbers keep the characters their author wrote. The root is always opened.
+//! Two spaces a level, the order of keys kept, an object or a list on one line where it fits in [`COLUMNS_MAX`]
+//! columns, a line feed at the end. Strings and numbers keep the characters their author wrote. The root is always opened.
 
 use crate::diagnostic::{At, Diagnostic, Problems};
 use crate::source::SourceMap;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! deployed pack ─┐
-//!                ├─► plan: changes (add rename convert backfill hide drop) · permission diff · workflows · what is blocked
+//!                ├─► plan: changes · permission diff · steps that go · what is blocked
 //! wanted pack ───┘          └─► the store fills in the SQL and counts the rows
 //! ```
 //! A name that vanishes is hidden, never dropped: its column stays until somebody finalises. A rename said by `was`

@@ -185,7 +185,7 @@ impl Plan<Policed> {
 
     /// The forms whose records an executor needs: those scanned, linked and folded over.
     pub fn needs_forms(&self) -> Vec<Key> {
-        let mut reads = Reads::default();
+        let mut reads = Reads::touched();
         for branch in self.branches.iter().filter(|branch| !branch.is_hidden()) {
             reads.forms.insert(branch.form.clone());
             branch.all_expressions().for_each(|ir| reads.add(&self.pack, ir));

@@ -78,7 +78,7 @@ impl Rights<'_> {
 
     /// Whether every field an expression reads, directly or through others, is shown to the viewer.
     fn shows(&mut self, ir: &Ir) -> bool {
-        let mut reads = Reads::default();
+        let mut reads = Reads::shown();
         reads.add(&self.pack.clone(), ir);
         reads.fields.iter().all(|field| self.level(field) >= Level::Read)
     }

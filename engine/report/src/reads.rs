@@ -1,5 +1,5 @@
-//! What an expression reads: fields, and the forms an executor needs. Computed fields and live look-ups are followed to
-//! what they read themselves, so that a right is asked for everything that shows through.
+//! What an expression reads. Asked for rights, computed fields and look-ups are followed to what they show of others,
+//! stored or not; asked for what an executor touches, only those without a column are.
 
 use std::collections::HashSet;
 
@@ -9,15 +9,27 @@ use formwork_model::pack::form::{Field, FieldKind, Form};
 use formwork_model::{Key, Pack};
 
 /// The fields an expression reads, and the forms they are in.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Reads {
     /// Every field, those behind computed ones included.
     pub fields: HashSet<FieldRef>,
-    /// Every form whose records are touched.
+    /// The forms they are in.
     pub forms: HashSet<Key>,
+    /// Whether stored values are followed to what they were made of.
+    follows_stored: bool,
 }
 
 impl Reads {
+    /// Gathers everything that shows through: for rights.
+    pub fn shown() -> Self {
+        Self { fields: HashSet::new(), forms: HashSet::new(), follows_stored: true }
+    }
+
+    /// Gathers what is touched when the expression is evaluated.
+    pub fn touched() -> Self {
+        Self { follows_stored: false, ..Self::shown() }
+    }
+
     /// Adds what an expression reads.
     pub fn add(&mut self, pack: &Pack, ir: &Ir) {
         match ir {
@@ -44,7 +56,7 @@ impl Reads {
         }
     }
 
-    /// Adds a field, and what it shows of others: a computed field's sources, stored or not, and a look-up's.
+    /// Adds a field, and what it is made of.
     fn add_field(&mut self, pack: &Pack, field: &FieldRef) {
         if !self.fields.insert(field.clone()) {
             return;
@@ -52,6 +64,9 @@ impl Reads {
         self.forms.insert(field.table.form.clone());
         let Some(form) = pack.forms().get(&field.table.form) else { return };
         let Some(declared) = declared(form, field) else { return };
+        if declared.is_stored() && !self.follows_stored {
+            return;
+        }
         if let Some(compute) = &declared.compute {
             self.add(pack, &compute.expr.ir);
         }

@@ -24,7 +24,7 @@ pub struct Virtual {
 
 /// The fields without a column that these expressions read, directly or through others, in an order to compute them in.
 pub fn virtuals<'a>(pack: &Pack, expressions: impl Iterator<Item = &'a Ir>) -> Vec<Virtual> {
-    let mut reads = Reads::default();
+    let mut reads = Reads::touched();
     expressions.for_each(|ir| reads.add(pack, ir));
     let mut fields: Vec<FieldRef> = reads.fields.into_iter().collect();
     fields.sort_by(|a, b| key(a).cmp(&key(b)));
@@ -51,7 +51,7 @@ fn visit(pack: &Pack, field: &FieldRef, seen: &mut HashSet<FieldRef>, found: &mu
         return;
     }
     let Some(defined) = definition(pack, field) else { return };
-    let mut read = Reads::default();
+    let mut read = Reads::touched();
     read.add(pack, &defined.ir);
     let mut fields: Vec<FieldRef> = read.fields.into_iter().collect();
     fields.sort_by(|a, b| key(a).cmp(&key(b)));

@@ -40,7 +40,7 @@ pub(crate) struct IndexEntry {
 }
 
 /// All entries.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Catalogue {
     pub(crate) entries: Vec<Entry>,
     pub(crate) indexes: Vec<IndexEntry>,

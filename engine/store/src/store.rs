@@ -14,9 +14,9 @@ use formwork_model::expr::Ir;
 use formwork_model::{Key, Pack};
 
 use crate::codec::{self, DEPLOYMENT, EVENT, Reader};
-use crate::dialect::{Bound, ColumnKind, Dialect};
-use crate::engine::Engine;
-use crate::load::{Context, Load, RecordLoad, page};
+use crate::dialect::{Bound, ColumnKind, Dialect, bind_instant};
+use crate::engine::{Command, Engine};
+use crate::load::{Context, Load, Locking, RecordLoad, page};
 use crate::statement::Select;
 use crate::{
     Change, ClaimedMessage, Committed, Delivery, Deployment, DueTimer, Failure, Fault, Question, Step, Store,
@@ -70,6 +70,7 @@ impl<E: Engine> Store for E {
     ) -> Result<i64, Fault> {
         let number = self.migrate(deployed, wanted, files, at).await?;
         self.layouts().deployed(number);
+        self.change(outdated(self.dialect(), at)).await?;
         Ok(number)
     }
 
@@ -200,17 +201,25 @@ impl<E: Engine> Store for E {
     }
 
     async fn scan(&self, pack: &Arc<Pack>, form: &str) -> Result<(i64, Vec<Record>), Fault> {
-        let context =
-            Context { dialect: self.dialect(), pack: pack.clone(), layout: self.layout(pack).await?, lock: false };
+        let context = Context {
+            dialect: self.dialect(),
+            pack: pack.clone(),
+            layout: self.layout(pack).await?,
+            locking: Locking::None,
+        };
         let load = RecordLoad::all(&context, form)?;
         let (loads, rows) = self.read(vec![load], newest_change(self.dialect())).await?;
         Ok((first_integer(rows)?, loaded(loads)))
     }
 
     async fn records(&self, pack: &Arc<Pack>, form: &str, ids: &[Uuid]) -> Result<Vec<Record>, Fault> {
-        let context =
-            Context { dialect: self.dialect(), pack: pack.clone(), layout: self.layout(pack).await?, lock: false };
-        let load = RecordLoad::by_id(&context, &form.into(), ids.to_vec())?;
+        let context = Context {
+            dialect: self.dialect(),
+            pack: pack.clone(),
+            layout: self.layout(pack).await?,
+            locking: Locking::None,
+        };
+        let load = RecordLoad::read(&context, &form.into(), ids.to_vec())?;
         let (loads, _) = self.read(vec![load], newest_change(self.dialect())).await?;
         Ok(loaded(loads))
     }
@@ -229,6 +238,18 @@ impl<E: Engine> Store for E {
     async fn close(&self) {
         self.shut().await;
     }
+}
+
+/// Days for which a repeated request gets its stored reply.
+const REQUESTS_KEPT_DAYS: i64 = 30;
+
+/// Removes what nobody asks for any more: old replies and sessions that are over.
+fn outdated(dialect: Dialect, at: DateTime<Utc>) -> Vec<Command> {
+    let kept_from = at - chrono::TimeDelta::days(REQUESTS_KEPT_DAYS);
+    vec![
+        Command::new("DELETE FROM fw_request WHERE at < $1", vec![bind_instant(dialect, kept_from)]),
+        Command::new("DELETE FROM fw_session WHERE until < $1", vec![bind_instant(dialect, at)]),
+    ]
 }
 
 /// The filter with everything computed that reads no row; the engine itself asks.

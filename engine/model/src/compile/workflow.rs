@@ -1,4 +1,5 @@
-//! Workflows: names in scope, ways to begin, steps. What one step means is in `step.rs`, what the arrows make in `graph.rs`.
+//! Workflows: names in scope, ways to begin, steps. What one step means is in `step.rs`, what the arrows make in
+//! `graph.rs`.
 
 use std::sync::Arc;
 

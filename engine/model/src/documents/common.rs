@@ -1,7 +1,10 @@
 //! Parts that documents of several kinds share.
 
+use std::any::TypeId;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Deref;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -208,7 +211,7 @@ pub struct Entry<C, O> {
     pub options: O,
 }
 
-impl<'de, C: DeserializeOwned + JsonSchema, O: Registry> Deserialize<'de> for Entry<C, O> {
+impl<'de, C: DeserializeOwned + JsonSchema + 'static, O: Registry> Deserialize<'de> for Entry<C, O> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let mut own: Map<String, Value> = Map::deserialize(deserializer)?;
@@ -217,9 +220,9 @@ impl<'de, C: DeserializeOwned + JsonSchema, O: Registry> Deserialize<'de> for En
             _ => return Err(D::Error::missing_field("type")),
         };
         let mut common = Map::new();
-        for key in keys_of::<C>() {
-            if let Some(value) = own.shift_remove(&key) {
-                common.insert(key, value);
+        for key in keys_of::<C>().iter() {
+            if let Some(value) = own.shift_remove(key) {
+                common.insert(key.clone(), value);
             }
         }
         let common = serde_json::from_value(Value::Object(common)).map_err(D::Error::custom)?;
@@ -256,19 +259,25 @@ impl<C: JsonSchema, O: Registry> JsonSchema for Entry<C, O> {
     }
 }
 
-/// The keys of a struct, from its schema, so that no second list of them exists.
-fn keys_of<T: JsonSchema>() -> Vec<String> {
-    let schema = T::json_schema(&mut SchemaGenerator::default());
-    schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .map(|properties| properties.keys().cloned().collect())
-        .unwrap_or_default()
+/// The keys of a struct, from its schema, so that no second list of them exists. Worked out once per struct.
+fn keys_of<T: JsonSchema + 'static>() -> Arc<[String]> {
+    static KNOWN: LazyLock<Mutex<HashMap<TypeId, Arc<[String]>>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known
+        .entry(TypeId::of::<T>())
+        .or_insert_with(|| {
+            let schema = T::json_schema(&mut SchemaGenerator::default());
+            let properties = schema.get("properties").and_then(Value::as_object);
+            properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect()
+        })
+        .clone()
 }
 
 /// Declares an open registry: one line per kind, one file per kind.
 macro_rules! registry {
-    ($(#[$doc:meta])* $name:ident, $schema:literal, { $($(#[$kind_doc:meta])* $kind:literal => $module:ident :: $options:ident,)* }) => {
+    ($(#[$doc:meta])* $name:ident, $schema:literal, {
+        $($(#[$kind_doc:meta])* $kind:literal => $module:ident :: $options:ident,)*
+    }) => {
         $(mod $module;)*
         $(pub use $module::$options;)*
 

@@ -400,7 +400,8 @@ pub struct Access {
     pub update: Condition,
     /// Which records it deletes.
     pub delete: Condition,
-    /// The level of each field, precedence already applied (key over `#tag` over `*`), in the order of the form's fields.
+    /// The level of each field in the order of the form's fields, precedence applied (key over `#tag` over `*`) and
+    /// derived fields lowered to their sources.
     pub levels: Vec<Level>,
     /// The level of each field of each child table, by position of the table field.
     pub row_levels: IndexMap<usize, Vec<Level>>,

@@ -14,8 +14,16 @@ use uuid::Uuid;
 
 /// The checked pack.
 pub(crate) fn pack() -> Arc<Pack> {
+    pack_with("Asia/Shanghai", &[])
+}
+
+/// The pack in another zone, with more reports.
+pub(crate) fn pack_with(zone: &str, reports: &[(&str, String)]) -> Arc<Pack> {
     let mut sources = SourceMap::new();
-    sources.insert("pack.json", include_str!("pack.json"));
+    sources.insert("pack.json", include_str!("pack.json").replace("Asia/Shanghai", zone));
+    for (key, document) in reports {
+        sources.insert(format!("reports/{key}.json"), document.as_str());
+    }
     sources.insert("forms/customer.json", include_str!("customer.json"));
     sources.insert("forms/sale.json", include_str!("sale.json"));
     for (folder, entries) in [

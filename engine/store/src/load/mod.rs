@@ -10,6 +10,7 @@ mod records;
 mod system;
 mod tasks;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use formwork_core::{Facts, facts::Need};
@@ -33,8 +34,59 @@ pub(crate) struct Context {
     pub(crate) dialect: Dialect,
     pub(crate) pack: Arc<Pack>,
     pub(crate) layout: Arc<PackLayout>,
-    /// Whether rows are locked for this transaction (PostgreSQL; on SQLite the writer is alone).
-    pub(crate) lock: bool,
+    pub(crate) locking: Locking,
+}
+
+/// How rows are locked as they are read.
+#[derive(Debug, Clone)]
+pub(crate) enum Locking {
+    /// Not at all: a snapshot is read, or the writer is alone.
+    None,
+    /// Every row read is locked: these records for writing, others against writing by somebody else.
+    Rows { exclusive: Arc<HashSet<Uuid>> },
+}
+
+/// The strength of a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    None,
+    /// Others may read it for their decisions, too, and link to it.
+    Shared,
+    /// Others may only link to it.
+    Exclusive,
+    /// Nobody else may even link to it.
+    Gate,
+}
+
+impl Locking {
+    /// The lock of a record.
+    fn of(&self, id: Uuid) -> Lock {
+        match self {
+            Locking::None => Lock::None,
+            Locking::Rows { exclusive } if exclusive.contains(&id) => Lock::Exclusive,
+            Locking::Rows { .. } => Lock::Shared,
+        }
+    }
+
+    /// That lock, if rows are locked at all.
+    fn at_least(&self, lock: Lock) -> Lock {
+        match self {
+            Locking::None => Lock::None,
+            Locking::Rows { .. } => lock,
+        }
+    }
+}
+
+impl Lock {
+    /// The clause; rows are locked in the order of their ids, so that two transactions do not wait crosswise.
+    fn clause(self) -> &'static str {
+        match self {
+            Lock::None => "",
+            Lock::Shared => " FOR SHARE",
+            Lock::Exclusive => " FOR NO KEY UPDATE",
+            Lock::Gate => " FOR UPDATE",
+        }
+    }
 }
 
 /// A series number is wanted: each engine has its own way of counting.
@@ -86,15 +138,18 @@ impl Load {
 /// The loads that answer the needs, and the series numbers wanted.
 pub(crate) fn loads(context: &Context, needs: &[Need]) -> Result<(Vec<Load>, Vec<SeriesKey>), Failure> {
     let (mut loads, mut series) = (Vec::new(), Vec::new());
-    let mut records: Vec<(Key, Vec<Uuid>)> = Vec::new();
+    let mut records: Vec<(Key, Lock, Vec<Uuid>)> = Vec::new();
     let mut together = system::Together::default();
     for need in needs {
         match need {
-            Need::Record(form, id) => match records.iter_mut().find(|(known, _)| known == form) {
-                Some((_, ids)) if ids.contains(id) => {}
-                Some((_, ids)) => ids.push(*id),
-                None => records.push((form.clone(), vec![*id])),
-            },
+            Need::Record(form, id) => {
+                let lock = context.locking.of(*id);
+                match records.iter_mut().find(|(known, kind, _)| known == form && *kind == lock) {
+                    Some((.., ids)) if ids.contains(id) => {}
+                    Some((.., ids)) => ids.push(*id),
+                    None => records.push((form.clone(), lock, vec![*id])),
+                }
+            }
             Need::Series { form, field, period } => {
                 let key = SeriesKey { form: form.clone(), field: field.clone(), period: period.clone() };
                 if !series.contains(&key) {
@@ -106,9 +161,11 @@ pub(crate) fn loads(context: &Context, needs: &[Need]) -> Result<(Vec<Load>, Vec
             need => together.add(context, need, &mut loads)?,
         }
     }
-    for (form, ids) in records {
-        loads.push(RecordLoad::by_id(context, &form, ids)?);
+    // What is locked comes first: what is read behind the lock of an instance stays as it is read.
+    let mut ordered = together.finish(context);
+    for (form, lock, ids) in records {
+        ordered.push(RecordLoad::by_id(context, &form, ids, lock)?);
     }
-    together.finish(context, &mut loads);
-    Ok((loads, series))
+    ordered.append(&mut loads);
+    Ok((ordered, series))
 }

@@ -16,7 +16,7 @@ use super::records::{COUNT, RecordLoad, Target};
 use super::{Context, Load};
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_id};
 use crate::layout::{FormLayout, PackLayout};
-use crate::lower::{Lowering, ROOT, Unsupported, column, identifier, template, truth};
+use crate::lower::{Lowering, ROOT, Unsupported, column, identifier, template, timeless, truth};
 use crate::statement::Select;
 use crate::{Failure, Fault};
 
@@ -94,7 +94,9 @@ pub(super) fn unique(
     }
     let filter = unique.and_then(|key| context.pack.form(form).uniques.get(key)).and_then(|of| of.filter.as_ref());
     if let Some(filter) = filter {
-        ids.and_where(condition(context.dialect, &context.pack, &context.layout, form, &filter.ir)?);
+        let filter = timeless(&context.pack, &filter.ir);
+        let filter = filter.ok_or_else(|| Fault::new(format!("a unique of `{form}` reads more than the row")))?;
+        ids.and_where(condition(context.dialect, &context.pack, &context.layout, form, &filter)?);
     }
     Ok(select(context.dialect, ids, [ColumnKind::Id]))
 }

@@ -8,10 +8,11 @@ use uuid::Uuid;
 use formwork_core::facts::LoadedPage;
 use formwork_core::read::Query;
 use formwork_core::{Facts, Record};
+use formwork_model::expr::Type;
 use formwork_model::value::Row as ChildRow;
 use formwork_model::{Key, Value};
 
-use super::{BACKLINKS_MAX, Context, Load};
+use super::{BACKLINKS_MAX, Context, Load, Lock};
 use crate::Fault;
 use crate::codec::Reader;
 use crate::dialect::{ColumnKind, Dialect, bind_id};
@@ -38,6 +39,8 @@ pub(crate) enum Target {
 pub(crate) struct RecordLoad {
     dialect: Dialect,
     layout: Arc<FormLayout>,
+    /// A row that is locked before the records are read.
+    gate: Option<Select>,
     main: Option<Select>,
     target: Target,
     records: Vec<Record>,
@@ -51,6 +54,7 @@ pub(crate) struct RecordLoad {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    Gate,
     Main,
     /// The child table of that number.
     Children(usize),
@@ -60,15 +64,12 @@ enum Stage {
 
 impl RecordLoad {
     /// These records.
-    pub(crate) fn by_id(context: &Context, form: &Key, mut ids: Vec<Uuid>) -> Result<Load, Fault> {
-        // Rows are locked in the order of their ids, so that two transactions never wait for each other crosswise.
+    pub(super) fn by_id(context: &Context, form: &Key, mut ids: Vec<Uuid>, lock: Lock) -> Result<Load, Fault> {
         ids.sort_unstable();
         let layout = context.layout.form(form)?.clone();
         let condition = format!("\"id\" {}", equals_each(context.dialect, 1));
-        let mut sql = format!("SELECT {} FROM {} WHERE {condition}", layout.selection, quote(&layout.table));
-        if context.lock && context.dialect == Dialect::Postgres {
-            sql.push_str(" ORDER BY \"id\" FOR UPDATE");
-        }
+        let (table, lock) = (quote(&layout.table), lock.clause());
+        let sql = format!("SELECT {} FROM {table} WHERE {condition} ORDER BY \"id\"{lock}", layout.selection);
         let select = Select::new(sql, Vec::new(), layout.kinds.clone()).each(ids.clone());
         Ok(Self::of(context.dialect, layout, select, Target::ById(ids)))
     }
@@ -80,14 +81,19 @@ impl RecordLoad {
         let column = position.and_then(|position| layout.column(position));
         let column = column.ok_or_else(|| Fault::new(format!("`{form}.{link}` is no stored link")))?;
         let sql = format!(
-            "SELECT {} FROM {} WHERE {} = $1 ORDER BY \"id\" LIMIT {}",
+            "SELECT {} FROM {} WHERE {} = $1 ORDER BY \"id\" LIMIT {}{}",
             layout.selection,
             quote(&layout.table),
             quote(&column.name),
-            BACKLINKS_MAX + 1
+            BACKLINKS_MAX + 1,
+            context.locking.at_least(Lock::Shared).clause()
         );
         let select = Select::new(sql, vec![bind_id(context.dialect, to)], layout.kinds.clone());
-        Ok(Self::of(context.dialect, layout, select, Target::Backlinks { link: link.clone(), to }))
+        let mut load = Self::of(context.dialect, layout, select, Target::Backlinks { link: link.clone(), to });
+        if let (Load::Records(load), Some(gate)) = (&mut load, gate(context, form, link, to)?) {
+            (load.gate, load.stage) = (Some(gate), Stage::Gate);
+        }
+        Ok(load)
     }
 
     /// The records a query selects; its columns are the layout's selection.
@@ -95,6 +101,7 @@ impl RecordLoad {
         Load::Records(Box::new(Self {
             dialect,
             layout,
+            gate: None,
             main: Some(main),
             target,
             records: Vec::new(),
@@ -104,6 +111,11 @@ impl RecordLoad {
             stage: Stage::Main,
             whole: false,
         }))
+    }
+
+    /// These records, not locked.
+    pub(crate) fn read(context: &Context, form: &Key, ids: Vec<Uuid>) -> Result<Load, Fault> {
+        Self::by_id(context, form, ids, Lock::None)
     }
 
     /// Every record of the form, in id order.
@@ -120,6 +132,7 @@ impl RecordLoad {
 
     pub(super) fn next(&mut self) -> Result<Option<Select>, Fault> {
         Ok(match self.stage {
+            Stage::Gate => self.gate.take(),
             Stage::Main => self.main.take(),
             Stage::Children(number) => Some(self.child_select(number)),
             Stage::Count => match &mut self.target {
@@ -135,7 +148,7 @@ impl RecordLoad {
             Stage::Main => self.take_records(rows)?,
             Stage::Children(number) => self.take_children(number, rows)?,
             Stage::Count => self.take_count(rows)?,
-            Stage::Done => {}
+            Stage::Gate | Stage::Done => {}
         }
         self.stage = self.after();
         Ok(())
@@ -170,6 +183,7 @@ impl RecordLoad {
 
     fn after(&self) -> Stage {
         let next = match self.stage {
+            Stage::Gate => return Stage::Main,
             Stage::Main => 0,
             Stage::Children(number) => number + 1,
             Stage::Count | Stage::Done => return Stage::Done,
@@ -246,6 +260,17 @@ impl RecordLoad {
         self.total = Some((found.min(most), found <= most));
         Ok(())
     }
+}
+
+/// Locks the record that the backlink leads from: every link made to it checks the foreign key and waits there, so that
+/// no record joins the ones that are read.
+fn gate(context: &Context, form: &Key, link: &Key, to: Uuid) -> Result<Option<Select>, Fault> {
+    let lock = context.locking.at_least(Lock::Gate);
+    let field = context.pack.form(form).field(link).map(|(_, field)| field.ty());
+    let (Some(Type::Link(target)), Lock::Gate) = (field, lock) else { return Ok(None) };
+    let table = quote(&context.layout.form(target)?.table);
+    let sql = format!("SELECT \"version\" FROM {table} WHERE \"id\" = $1{}", lock.clause());
+    Ok(Some(Select::new(sql, vec![bind_id(context.dialect, to)], [ColumnKind::Integer])))
 }
 
 fn record(layout: &FormLayout, row: Row) -> Result<Record, Fault> {

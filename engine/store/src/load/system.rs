@@ -6,7 +6,7 @@ use formwork_core::Facts;
 use formwork_core::facts::Need;
 use formwork_model::Key;
 
-use super::{Context, Load, page, tasks};
+use super::{Context, Load, Lock, page, tasks};
 use crate::Fault;
 use crate::codec::{self, Reader, Selection};
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_id};
@@ -78,27 +78,24 @@ impl Together {
         Ok(())
     }
 
-    /// The loads of what was noted.
-    pub(super) fn finish(self, context: &Context, loads: &mut Vec<Load>) {
-        let mut add =
-            |table: &str, selection: &Selection, mut ids: Vec<Uuid>, lock: bool, holds: fn(Vec<Uuid>) -> Holds| {
-                if ids.is_empty() {
-                    return;
-                }
+    /// The loads of what was noted; the timer first, then the task, then the instance: everybody locks in this order.
+    pub(super) fn finish(self, context: &Context) -> Vec<Load> {
+        let lock = context.locking.at_least(Lock::Exclusive);
+        let found =
+            |table: &str, selection: &Selection, mut ids: Vec<Uuid>, lock: Lock, holds: fn(Vec<Uuid>) -> Holds| {
                 ids.sort_unstable();
-                let condition = equals_each(context.dialect, 1);
-                let mut sql = format!("SELECT {} FROM {table} WHERE id {condition}", selection.columns);
-                if lock && context.lock && context.dialect == Dialect::Postgres {
-                    sql.push_str(" ORDER BY id FOR UPDATE");
-                }
+                let (columns, condition) = (selection.columns, equals_each(context.dialect, 1));
+                let sql = format!("SELECT {columns} FROM {table} WHERE id {condition} ORDER BY id{}", lock.clause());
                 let select = Select::new(sql, Vec::new(), selection.kinds).each(ids.clone());
-                loads.push(load(select, holds(ids)));
+                (!ids.is_empty()).then(|| load(select, holds(ids)))
             };
-        // The timer first, then the task, then the instance: everybody locks in this order.
-        add("fw_timer", &codec::TIMER, self.timers, true, Holds::Timers);
-        add("fw_task", &codec::TASK, self.tasks, true, Holds::Tasks);
-        add("fw_instance", &codec::INSTANCE, self.instances, true, Holds::Instances);
-        add("fw_user", &codec::USER, self.users, false, Holds::Users);
+        let loads = [
+            found("fw_timer", &codec::TIMER, self.timers, lock, Holds::Timers),
+            found("fw_task", &codec::TASK, self.tasks, lock, Holds::Tasks),
+            found("fw_instance", &codec::INSTANCE, self.instances, lock, Holds::Instances),
+            found("fw_user", &codec::USER, self.users, Lock::None, Holds::Users),
+        ];
+        loads.into_iter().flatten().collect()
     }
 }
 

@@ -14,10 +14,13 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use chrono::DateTime;
+use formwork_core::Viewer;
+use formwork_core::eval::{Environment, Nothing, bind};
 use sea_query::{DynIden, Expr, IntoIden, SelectStatement};
 
 use formwork_model::expr::Ir;
-use formwork_model::expr::ir::{BinaryOp, UnaryOp};
+use formwork_model::expr::ir::{BinaryOp, Name, UnaryOp};
 use formwork_model::{Pack, Value};
 
 use crate::dialect::{Bound, ColumnKind, Dialect, Unfit};
@@ -254,6 +257,16 @@ impl Sql {
     }
 }
 
+/// The expression with its settings and constants computed: what holds on any day and for anybody. None where it reads
+/// the time, the user or anything else outside the record.
+pub(crate) fn timeless(pack: &Pack, ir: &Ir) -> Option<Ir> {
+    let mut outside = false;
+    ir.walk(&mut |node| outside |= matches!(node, Ir::Name(name) if !matches!(name, Name::Setting(_))));
+    let (nobody, never) = (Viewer::system("en"), DateTime::UNIX_EPOCH);
+    let environment = Environment::new(never, *pack.timezone(), &nobody, pack, &Nothing);
+    if outside { None } else { bind(ir, &environment).ok() }
+}
+
 /// `"alias"."column"`.
 pub(crate) fn column(alias: &str, name: &str) -> Expr {
     Expr::col((identifier(alias), identifier(name)))
@@ -289,8 +302,8 @@ pub(crate) fn template(dialect: Dialect, text: &'static str, parts: Vec<Expr>) -
     }
 }
 
-/// Whether a bound expression over the records of a form of the pack has an exact counterpart in SQL on both engines. The checker of
-/// the pack asks the same of every row rule and filter; this is the store's own word.
+/// Whether a bound expression over the records of a form of the pack has an exact counterpart in SQL on both engines.
+/// The checker of the pack asks the same of every row rule and filter; this is the store's own word.
 pub fn supported(pack: &Pack, ir: &Ir) -> Result<(), Unsupported> {
     let layout = PackLayout::presumed(pack).map_err(|fault| Unsupported(fault.to_string()))?;
     for dialect in [Dialect::Sqlite, Dialect::Postgres] {

@@ -19,7 +19,7 @@ use formwork_model::Pack;
 use crate::decide::{self, Decider, Rounds, Said};
 use crate::dialect::Dialect;
 use crate::engine::{Command, Engine, Layouts};
-use crate::load::{Context, Load, loads};
+use crate::load::{Context, Load, Locking, loads};
 use crate::statement::{Row, Select};
 use crate::{Committed, Failure, Fault, Question, Submission};
 
@@ -114,13 +114,14 @@ impl Engine for PostgresStore {
 
     async fn transact(&self, submission: Submission) -> Result<Committed, Failure> {
         let layout = self.layout(&submission.pack).await?;
-        let context = Context { dialect: Dialect::Postgres, pack: submission.pack.clone(), layout, lock: true };
+        let context =
+            Context { dialect: Dialect::Postgres, pack: submission.pack.clone(), layout, locking: Locking::None };
         submit::transact(self, &submission, &context).await
     }
 
     async fn answer(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {
         let layout = self.layout(pack).await?;
-        let context = Context { dialect: Dialect::Postgres, pack: pack.clone(), layout, lock: false };
+        let context = Context { dialect: Dialect::Postgres, pack: pack.clone(), layout, locking: Locking::None };
         self.question(&context, &question).await
     }
 

@@ -21,6 +21,7 @@ pub(super) async fn pool(url: &str, connections: u32) -> Result<PgPool, Fault> {
         ("search_path", "public"),
         ("synchronous_commit", "on"),
         ("timezone", "UTC"),
+        ("lock_timeout", "10s"),
     ]);
     let pool = PgPoolOptions::new().max_connections(connections.max(1)).min_connections(1);
     pool.connect_with(options).await.map_err(|error| Fault::of("connecting to the database", error))

@@ -11,7 +11,7 @@ use super::forms::Added;
 use crate::Fault;
 use crate::dialect::{ColumnKind, Dialect};
 use crate::layout::PackLayout;
-use crate::lower::{Lowering, ROOT, identifier};
+use crate::lower::{Lowering, ROOT, identifier, timeless};
 use crate::names::quote;
 
 /// One step for each column that is filled.
@@ -71,7 +71,8 @@ fn changed_compute(field: &Field, before: Option<&std::sync::Arc<Form>>, new: bo
 /// The computed value in SQL; what does not lower is computed when the record is saved next.
 fn computed(dialect: Dialect, pack: &Pack, layout: &PackLayout, field: &Field, kind: ColumnKind) -> Option<Expr> {
     let compute = field.compute.as_ref()?;
-    Lowering::new(dialect, pack, layout).value(&compute.expr.ir, kind).ok()
+    let timeless = timeless(pack, &compute.expr.ir)?;
+    Lowering::new(dialect, pack, layout).value(&timeless, kind).ok()
 }
 
 fn literal_default(dialect: Dialect, field: &Field, kind: ColumnKind) -> Option<Expr> {

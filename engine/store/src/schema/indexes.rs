@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use sea_query::{PostgresQueryBuilder, Query, SqliteQueryBuilder};
 
 use formwork_model::Pack;
+use formwork_model::expr::Ir;
 use formwork_model::pack::form::{FieldKind, Form, SortKey};
 
 use super::PlannedStep;
@@ -13,7 +14,7 @@ use crate::Fault;
 use crate::catalogue::{Catalogue, IndexEntry};
 use crate::dialect::Dialect;
 use crate::layout::{FormLayout, PackLayout};
-use crate::lower::Lowering;
+use crate::lower::{Lowering, ROOT, timeless};
 use crate::names::{allot, quote};
 
 /// The statements that drop what is no longer wanted and make what is new.
@@ -85,14 +86,7 @@ fn of_form(dialect: Dialect, pack: &Pack, layout: &PackLayout, form: &Form) -> R
         let columns: Option<Vec<String>> =
             fields.iter().map(|&at| of_form.column(at).map(|column| quote(&column.name))).collect();
         let Some(columns) = columns else { continue };
-        let filter = match filter {
-            None => None,
-            // A filter that depends on other rows cannot stand in an index; the rule itself is checked on each write.
-            Some(filter) => match partial(dialect, pack, layout, &filter.ir) {
-                Some(filter) => Some(filter),
-                None => continue,
-            },
-        };
+        let filter = filter.map(|filter| partial(dialect, pack, layout, &filter.ir)).transpose()?;
         add(unique_index_name(table, key), true, columns.join(", "), filter);
     }
     for child in &of_form.children {
@@ -120,16 +114,20 @@ fn asked_for(dialect: Dialect, layout: &FormLayout, keys: &[SortKey]) -> Option<
     Some((word.join("_"), columns.join(", ")))
 }
 
-/// The filter of a partial index, with its constants written out; none where it depends on anything but the row.
-fn partial(dialect: Dialect, pack: &Pack, layout: &PackLayout, filter: &formwork_model::expr::Ir) -> Option<String> {
-    let condition = Lowering::new(dialect, pack, layout).condition(filter).ok()?;
+/// The filter of a partial index, with its constants written out. The checker has seen that it reads nothing but the row.
+fn partial(dialect: Dialect, pack: &Pack, layout: &PackLayout, filter: &Ir) -> Result<String, Fault> {
+    let timeless =
+        timeless(pack, filter).ok_or_else(|| Fault::new("a unique whose condition reads more than the row"))?;
+    let condition = Lowering::new(dialect, pack, layout).condition(&timeless);
+    let condition = condition.map_err(|unsupported| Fault::of("lowering the condition of a unique", unsupported))?;
     let select = Query::select().expr(condition).to_owned();
     let text = match dialect {
         Dialect::Sqlite => select.to_string(SqliteQueryBuilder),
         Dialect::Postgres => select.to_string(PostgresQueryBuilder),
     };
-    let text = text.strip_prefix("SELECT ")?.replace(&format!("\"{}\".", crate::lower::ROOT), "");
-    (!text.contains("SELECT")).then_some(text)
+    // In an index the columns stand alone.
+    let text = text.replace(&format!("{}.", quote(ROOT)), "");
+    Ok(text.strip_prefix("SELECT ").unwrap_or(&text).to_owned())
 }
 
 fn index_name(table: &str, rest: &str) -> String {

@@ -5,11 +5,14 @@ use rusqlite::Connection;
 
 use super::run;
 use crate::Fault;
+use crate::catalogue::Catalogue;
 use crate::dialect::{Bound, Dialect, bind_instant};
 use crate::schema::Migration;
 
 /// What is deployed.
 pub(super) struct Deploy {
+    /// The catalogue the migration was made from.
+    pub(super) expected: Catalogue,
     pub(super) migration: Migration,
     pub(super) pack: String,
     pub(super) version: String,
@@ -23,6 +26,11 @@ impl Deploy {
     pub(super) fn run(self, connection: &mut Connection) -> Result<i64, Fault> {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate);
         let transaction = transaction.map_err(|error| Fault::of("beginning the deployment", error))?;
+        let [entries, indexes] = Catalogue::selects();
+        let actual = Catalogue::of_rows(run::select(&transaction, &entries)?, run::select(&transaction, &indexes)?)?;
+        if actual != self.expected {
+            return Err(Fault::new("another deployment came first: plan again"));
+        }
         for step in &self.migration.steps {
             for sql in &step.sql {
                 let ran = transaction.execute_batch(sql);

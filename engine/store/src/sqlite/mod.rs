@@ -23,7 +23,7 @@ use formwork_model::Pack;
 use crate::decide::{self, Decider, Rounds, Said};
 use crate::dialect::Dialect;
 use crate::engine::{Command, Engine, Layouts};
-use crate::load::{Context, Load, loads};
+use crate::load::{Context, Load, Locking, loads};
 use crate::statement::{Row, Select};
 use crate::{Committed, Failure, Fault, Question, Submission};
 
@@ -159,7 +159,7 @@ impl Engine for SqliteStore {
 
     async fn answer(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {
         let layout = self.layout(pack).await?;
-        let context = Context { dialect: Dialect::Sqlite, pack: pack.clone(), layout, lock: false };
+        let context = Context { dialect: Dialect::Sqlite, pack: pack.clone(), layout, locking: Locking::None };
         self.on_reader(move |connection| answer(connection, &context, &question)).await?
     }
 
@@ -200,6 +200,7 @@ impl Engine for SqliteStore {
         let catalogue = self.catalogue().await?;
         let migration = crate::schema::migrate(Dialect::Sqlite, deployed, wanted, &catalogue)?;
         let work = migrate::Deploy {
+            expected: catalogue,
             migration,
             pack: wanted.key().to_string(),
             version: wanted.version().clone(),

@@ -48,7 +48,9 @@ pub(super) fn writer(place: &Place) -> Result<Connection, Fault> {
         Durability::Full => "FULL",
         Durability::Off => "OFF",
     };
-    let pragmas = format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON;");
+    let pragmas = format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536;"
+    );
     connection.execute_batch(&pragmas).map_err(|error| Fault::of("preparing the database", error))?;
     create_system_tables(&connection)?;
     Ok(connection)

@@ -15,7 +15,7 @@ use crate::codec::Reader;
 use crate::decide::{Decider, Rounds, Said};
 use crate::dialect::{Bound, ColumnKind, Dialect};
 use crate::layout::PackLayout;
-use crate::load::{Context, SeriesKey, loads};
+use crate::load::{Context, Locking, SeriesKey, loads};
 use crate::statement::{Batch, Select};
 use crate::write::request::{committed_before, stored_request};
 use crate::write::violation::Violation;
@@ -38,7 +38,8 @@ impl Submit {
         decider: Decider,
     ) -> (Self, oneshot::Receiver<Result<Committed, Failure>>) {
         let (answer, answered) = oneshot::channel();
-        let context = Context { dialect: Dialect::Sqlite, pack: submission.pack.clone(), layout, lock: false };
+        let context =
+            Context { dialect: Dialect::Sqlite, pack: submission.pack.clone(), layout, locking: Locking::None };
         (Self { submission, context, decider, result: None, answer }, answered)
     }
 

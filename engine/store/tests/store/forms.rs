@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 /// A form with a field of every type, one it links to, and one that links to it.
-pub fn everything() -> Json {
+pub(crate) fn everything() -> Json {
     json!({
         "site": {
             "label": "Site",
@@ -36,9 +36,11 @@ pub fn everything() -> Json {
             },
             "unique": {
                 "one_open": {"fields": ["name", "site"], "where": "state != 'done'"},
-                "order": {"fields": ["order"]}
+                "order": {"fields": ["order"]},
+                "mail_of_few": {"fields": ["mail"], "where": "count < settings.limit - 1"}
             },
-            "indexes": [["state", "-created_at"], ["-price"]]
+            "indexes": [["state", "-created_at"], ["-price"]],
+            "access": {"agent": {"read": true, "create": true, "fields": {"*": "write"}}}
         },
         "visit": {
             "label": "Visit",

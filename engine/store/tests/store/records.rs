@@ -70,7 +70,7 @@ async fn every_type_is_read_as_it_was_written(world: Arc<World>) {
     let (_, scanned) = world.store.scan(&pack, "thing").await.unwrap();
     assert_eq!(scanned, [thing.clone(), empty.clone()]);
     let picked = world.store.records(&pack, "thing", &[Uuid::from_u128(8), empty.id]).await.unwrap();
-    assert_eq!(picked, [empty.clone()]);
+    assert_eq!(picked, std::slice::from_ref(&empty));
 
     world.update("thing", empty.id, |record| record.values = Vec::from_iter(record.values.drain(..))).await.unwrap();
     let touched = world.get("thing", empty.id).await.unwrap();
@@ -199,6 +199,15 @@ async fn uniques_are_guarded_by_the_database(world: Arc<World>) {
             }
         })
     };
+    let few = [("mail", text("a@b.c")), ("count", Value::Integer(1))];
+    world.create("thing", vec![new_record(&pack, "thing", 7, &few)]).await;
+    let (again, many) = (new_record(&pack, "thing", 8, &few), [few[0].clone(), ("count", Value::Integer(2))]);
+    assert!(
+        world.run(move |_| Ok(created("thing", std::slice::from_ref(&again)))).await.is_err(),
+        "settings.limit is 3"
+    );
+    world.create("thing", vec![new_record(&pack, "thing", 9, &many)]).await;
+    found(vec![text("a@b.c")], vec!["mail"], "mail_of_few", Some(7)).await.unwrap();
     found(vec![text("A")], vec!["order"], "order", Some(2)).await.unwrap();
     found(vec![text("a")], vec!["order"], "order", None).await.unwrap();
     found(vec![text("n"), site.1.clone()], vec!["name", "site"], "one_open", Some(2)).await.unwrap();
@@ -237,8 +246,8 @@ async fn an_equal_request_gets_the_stored_reply(world: Arc<World>) {
 async fn a_refusal_leaves_nothing(world: Arc<World>) {
     let pack = world.pack();
     let (one, two) = (new_record(&pack, "site", 1, &[]), new_record(&pack, "thing", 2, &[("order", text("x"))]));
-    world.create("thing", vec![new_record(&pack, "thing", 3, &[("order", text("x"))])]).await;
-    let before = world.store.seq().await.unwrap();
+    let before = world.create("thing", vec![new_record(&pack, "thing", 3, &[("order", text("x"))])]).await.seq;
+    world.seen(before).await;
     let refused = world.run(move |_| {
         let mut all = created("site", std::slice::from_ref(&one));
         all.records.extend(changes("thing", None, Some(two.clone())).records);

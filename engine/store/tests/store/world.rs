@@ -17,63 +17,71 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 /// What a submission decides.
-pub type Plan = Arc<dyn Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync>;
+pub(crate) type Plan = Arc<dyn Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync>;
 
 /// A store, its pack, and the plans of the submissions under way.
-pub struct World {
-    pub store: Arc<dyn Store>,
-    pub pack: Mutex<Arc<Pack>>,
+pub(crate) struct World {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) pack: Mutex<Arc<Pack>>,
     plans: Arc<Mutex<HashMap<u64, Plan>>>,
     seeds: AtomicU64,
-    _folder: Option<tempfile::TempDir>,
+    /// The database, on PostgreSQL.
+    pub(crate) url: Option<String>,
+    /// The data folder, on SQLite.
+    pub(crate) folder: Option<tempfile::TempDir>,
 }
 
 impl World {
     /// On SQLite, with the pack of these forms deployed.
-    pub async fn sqlite(forms: Json) -> Arc<Self> {
-        let (plans, decider) = decider();
+    pub(crate) async fn sqlite(forms: Json) -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let durability = sqlite::Durability::Off;
-        let options = sqlite::Options { durability, decider: Some(decider), ..Default::default() };
+        let options = sqlite::Options { durability: sqlite::Durability::Off, ..Default::default() };
+        Self::sqlite_in(folder, options, forms).await
+    }
+
+    /// On SQLite, opened in a way of one's own.
+    pub(crate) async fn sqlite_in(folder: tempfile::TempDir, options: sqlite::Options, forms: Json) -> Arc<Self> {
+        let (plans, decider) = decider();
+        let options = sqlite::Options { decider: Some(decider), ..options };
         let store = Arc::new(SqliteStore::open(folder.path(), options).unwrap());
-        Self::new(store, plans, Some(folder), forms).await
+        Self::new(store, plans, (None, Some(folder)), forms).await
     }
 
     /// On PostgreSQL, in a database of its own.
-    pub async fn postgres(forms: Json) -> Arc<Self> {
+    pub(crate) async fn postgres(forms: Json) -> Arc<Self> {
         let (plans, decider) = decider();
         let url = Cluster::shared().unwrap().database().await.unwrap();
         let options = postgres::Options { writers: 8, readers: 2, decider: Some(decider) };
         let store = Arc::new(PostgresStore::open(&url, options).await.unwrap());
-        Self::new(store, plans, None, forms).await
+        Self::new(store, plans, (Some(url), None), forms).await
     }
 
     async fn new(
         store: Arc<dyn Store>,
         plans: Arc<Mutex<HashMap<u64, Plan>>>,
-        folder: Option<tempfile::TempDir>,
+        (url, folder): (Option<String>, Option<tempfile::TempDir>),
         forms: Json,
     ) -> Arc<Self> {
         let pack = Arc::new(pack(forms));
         store.deploy(None, &pack, &[("pack.json".to_owned(), "{}".to_owned())], at(0)).await.unwrap();
         let (pack, seeds) = (Mutex::new(pack), AtomicU64::new(1));
-        Arc::new(Self { store, pack, plans, seeds, _folder: folder })
+        Arc::new(Self { store, pack, plans, seeds, url, folder })
     }
 
     /// The pack deployed last.
-    pub fn pack(&self) -> Arc<Pack> {
+    pub(crate) fn pack(&self) -> Arc<Pack> {
         self.pack.lock().unwrap().clone()
     }
 
     /// Deploys other forms.
-    pub async fn deploy(&self, forms: Json) {
+    pub(crate) async fn deploy(&self, forms: Json) {
         let wanted = Arc::new(pack(forms));
         self.store.deploy(Some(&self.pack()), &wanted, &[], at(1)).await.unwrap();
         *self.pack.lock().unwrap() = wanted;
     }
 
     /// Submits a plan.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
     ) -> Result<Committed, Failure> {
@@ -81,7 +89,7 @@ impl World {
     }
 
     /// Submits a plan under an idempotency key and a hash of the request.
-    pub async fn run_as(
+    pub(crate) async fn run_as(
         &self,
         idempotency: Option<(&str, &str)>,
         plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
@@ -101,12 +109,20 @@ impl World {
     }
 
     /// Creates records and fails the test where that fails.
-    pub async fn create(&self, form: &'static str, records: Vec<Record>) {
-        self.run(move |_| Ok(created(form, &records))).await.unwrap();
+    pub(crate) async fn create(&self, form: &'static str, records: Vec<Record>) -> Committed {
+        self.run(move |_| Ok(created(form, &records))).await.unwrap()
+    }
+
+    /// Waits until the change log shows that change. On PostgreSQL it waits for older transactions, also those of other
+    /// tests on the same cluster.
+    pub(crate) async fn seen(&self, seq: i64) {
+        while self.store.seq().await.unwrap() < seq {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     /// Replaces the values of a record, found by its id.
-    pub async fn update(
+    pub(crate) async fn update(
         &self,
         form: &'static str,
         id: Uuid,
@@ -123,7 +139,7 @@ impl World {
     }
 
     /// Deletes a record.
-    pub async fn delete(&self, form: &'static str, id: Uuid) -> Result<Committed, Failure> {
+    pub(crate) async fn delete(&self, form: &'static str, id: Uuid) -> Result<Committed, Failure> {
         self.run(move |facts| {
             let before = record(facts, form, id)?.expect("the record is there");
             Ok(changes(form, Some(before), None))
@@ -132,7 +148,7 @@ impl World {
     }
 
     /// The record as a question sees it.
-    pub async fn get(&self, form: &'static str, id: Uuid) -> Option<Record> {
+    pub(crate) async fn get(&self, form: &'static str, id: Uuid) -> Option<Record> {
         let found = Arc::new(Mutex::new(None));
         let kept = found.clone();
         let question = Box::new(move |facts: &Facts| {
@@ -140,8 +156,7 @@ impl World {
             Ok(Json::Null)
         });
         self.store.ask(&self.pack(), question).await.unwrap();
-        let found = found.lock().unwrap().clone();
-        found
+        found.lock().unwrap().clone()
     }
 }
 
@@ -156,7 +171,7 @@ fn decider() -> (Arc<Mutex<HashMap<u64, Plan>>>, Decider) {
 }
 
 /// A pack `lab` with these forms.
-pub fn pack(forms: Json) -> Pack {
+pub(crate) fn pack(forms: Json) -> Pack {
     let mut sources = SourceMap::new();
     let pack = json!({
         "version": "1.0.0", "title": "Lab", "languages": ["en"], "timezone": "Asia/Shanghai",
@@ -172,7 +187,7 @@ pub fn pack(forms: Json) -> Pack {
 }
 
 /// The fact, or the need for it.
-pub fn record(facts: &Facts, form: &str, id: Uuid) -> Result<Option<Record>, Stop> {
+pub(crate) fn record(facts: &Facts, form: &str, id: Uuid) -> Result<Option<Record>, Stop> {
     let key = (Key::from(form), id);
     match facts.records.get(&key) {
         Some(record) => Ok(record.as_deref().cloned()),
@@ -181,19 +196,19 @@ pub fn record(facts: &Facts, form: &str, id: Uuid) -> Result<Option<Record>, Sto
 }
 
 /// A change set that creates these records.
-pub fn created(form: &str, records: &[Record]) -> ChangeSet {
+pub(crate) fn created(form: &str, records: &[Record]) -> ChangeSet {
     let records = records.iter().cloned();
     let records = records.map(|after| RecordChange { form: form.into(), before: None, after: Some(after) });
     ChangeSet { records: records.collect(), ..Default::default() }
 }
 
 /// A change set with one change.
-pub fn changes(form: &str, before: Option<Record>, after: Option<Record>) -> ChangeSet {
+pub(crate) fn changes(form: &str, before: Option<Record>, after: Option<Record>) -> ChangeSet {
     ChangeSet { records: vec![RecordChange { form: form.into(), before, after }], ..Default::default() }
 }
 
 /// A record of the form with these values by field; the others are null.
-pub fn new_record(pack: &Pack, form: &str, id: u128, values: &[(&str, Value)]) -> Record {
+pub(crate) fn new_record(pack: &Pack, form: &str, id: u128, values: &[(&str, Value)]) -> Record {
     let form = pack.form(form);
     let empty = |field: &formwork_model::pack::form::Field| match field.kind.name() {
         "table" => Value::Rows(Vec::new()),
@@ -208,17 +223,17 @@ pub fn new_record(pack: &Pack, form: &str, id: u128, values: &[(&str, Value)]) -
 }
 
 /// The value of a field.
-pub fn value<'a>(pack: &Pack, form: &str, record: &'a Record, field: &str) -> &'a Value {
+pub(crate) fn value<'a>(pack: &Pack, form: &str, record: &'a Record, field: &str) -> &'a Value {
     &record.values[pack.form(form).field(field).unwrap().0]
 }
 
 /// A text value.
-pub fn text(text: &str) -> Value {
+pub(crate) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
 /// Seconds after the start of 2026.
-pub fn at(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     Utc.timestamp_opt(1_767_225_600 + seconds, 0).unwrap()
 }
 

@@ -31,7 +31,8 @@ fn max_rows_default() -> u32 {
 
 fn row_fields(generator: &mut SchemaGenerator) -> Schema {
     let mut field = generator.subschema_for::<Field>();
-    let kinds: Vec<&str> = super::FieldOptions::KINDS.iter().copied().filter(|kind| !NOT_IN_ROWS.contains(kind)).collect();
+    let kinds = super::FieldOptions::KINDS.iter();
+    let kinds: Vec<&str> = kinds.copied().filter(|kind| !NOT_IN_ROWS.contains(kind)).collect();
     field.insert("properties".to_owned(), serde_json::json!({"type": {"enum": kinds}}));
     json_schema!({
         "type": "object",

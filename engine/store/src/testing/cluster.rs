@@ -1,4 +1,4 @@
-//! For tests: a PostgreSQL cluster of one's own, from the binaries of the distribution.
+//! A PostgreSQL cluster of one's own, from the binaries of the distribution.
 //!
 //! ```text
 //! initdb in a temporary folder ─► postgres on a free port of the loopback ─► a fresh database for each test

@@ -1,0 +1,292 @@
+//! What workflows leave in the store: instances, tasks, timers, messages, history.
+
+use std::sync::Arc;
+
+use formwork_core::change::{ChangeSet, Event, Incident, OutboxMessage};
+use formwork_core::facts::{Need, TaskQuery};
+use formwork_core::instance::{Instance, InstanceStatus, Pool, State, Task, TaskStatus, TimerRow, Token};
+use formwork_core::{Facts, Stop, Viewer};
+use formwork_model::pack::analytics::TaskBox;
+use formwork_store::Delivery;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::forms::everything;
+use crate::world::{World, at};
+
+crate::on_both!(super::everything();
+    instances_tasks_and_timers_are_read_as_written,
+    a_start_key_starts_once,
+    boxes_hold_what_is_due_first,
+    a_message_is_leased_settled_and_tried_again,
+    schedules_move_only_forward_from_where_they_were,
+    history_is_kept_in_order,
+);
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn instance() -> Instance {
+    let state = State {
+        format: 1,
+        tokens: vec![Token { activation: 3, step: "wait".into() }],
+        next_activation: 4,
+        ..Default::default()
+    };
+    Instance {
+        id: id(1),
+        workflow: "flow".into(),
+        pack_hash: "hash".to_owned(),
+        record: Some(("thing".into(), id(2))),
+        key: "k".to_owned(),
+        status: InstanceStatus::Running,
+        started_at: at(1),
+        started_by: None,
+        revision: 1,
+        state,
+    }
+}
+
+fn task(number: u128, pool: Pool) -> Task {
+    Task {
+        id: id(number),
+        instance: id(1),
+        workflow: "flow".into(),
+        pack_hash: "hash".to_owned(),
+        activation: 3,
+        step: "handle".into(),
+        record: Some(("thing".into(), id(2))),
+        pool,
+        assignee: None,
+        status: TaskStatus::Open,
+        created_at: at(1),
+        due_at: None,
+        closed: None,
+        outcome: None,
+    }
+}
+
+fn timer(number: u128, due: i64) -> TimerRow {
+    TimerRow {
+        id: id(number),
+        instance: id(1),
+        pack: "lab".into(),
+        activation: 3,
+        event: "late".into(),
+        due_at: at(due),
+    }
+}
+
+fn message(key: &str, created: i64) -> OutboxMessage {
+    OutboxMessage {
+        key: key.to_owned(),
+        pack: "lab".into(),
+        channel: "mail".into(),
+        template: "hello".into(),
+        to: "a@example.com".to_owned(),
+        subject: Some("你好".to_owned()),
+        body: "text".to_owned(),
+        instance: id(1),
+        record: None,
+        created_at: at(created),
+    }
+}
+
+/// The answer to needs that are told apart by `known`.
+async fn asked<T: Clone + Send + Sync + 'static>(
+    world: &World,
+    needs: Vec<Need>,
+    known: impl Fn(&Facts) -> Option<T> + Send + Sync + 'static,
+) -> T {
+    let found = Arc::new(std::sync::Mutex::new(None));
+    let kept = found.clone();
+    let plan = move |facts: &Facts| {
+        let Some(answer) = known(facts) else { return Err(Stop::Need(needs.clone())) };
+        *kept.lock().unwrap() = Some(answer);
+        Ok(ChangeSet::default())
+    };
+    world.run(plan).await.unwrap();
+    let answer = found.lock().unwrap().clone();
+    answer.unwrap()
+}
+
+async fn write(world: &World, changes: ChangeSet) {
+    world.run(move |_| Ok(changes.clone())).await.unwrap();
+}
+
+async fn instances_tasks_and_timers_are_read_as_written(world: Arc<World>) {
+    let (mut first, mut handle) = (instance(), task(5, Pool::Queue("north".into())));
+    let changes = ChangeSet {
+        instances: vec![first.clone()],
+        tasks: vec![handle.clone()],
+        timers_set: vec![timer(8, 10), timer(9, 5)],
+        ..Default::default()
+    };
+    write(&world, changes).await;
+    let needs = vec![Need::Instance(id(1)), Need::Task(id(5)), Need::Timer(id(8)), Need::Instance(id(99))];
+    let all = |facts: &Facts| {
+        let instance = facts.instances.get(&id(1))?.clone();
+        Some((instance, facts.tasks[&id(5)].clone(), facts.timers[&id(8)].clone(), facts.instances[&id(99)].clone()))
+    };
+    let found = asked(&world, needs.clone(), all).await;
+    assert_eq!(found, (Some(first.clone()), Some(handle.clone()), Some(timer(8, 10)), None));
+
+    (first.revision, first.status) = (2, InstanceStatus::Completed);
+    handle.assignee = Some(id(7));
+    (handle.status, handle.closed, handle.outcome) =
+        (TaskStatus::Done, Some((at(3), Some(id(7)))), Some("ok".to_owned()));
+    let changes = ChangeSet {
+        instances: vec![first.clone()],
+        tasks: vec![handle.clone(), task(6, Pool::Person)],
+        timers_removed: vec![id(8)],
+        incidents: vec![Incident {
+            instance: id(1),
+            step: "wait".into(),
+            code: "runaway",
+            message: "x".to_owned(),
+            at: at(3),
+        }],
+        ..Default::default()
+    };
+    write(&world, changes).await;
+    assert_eq!(asked(&world, needs, all).await, (Some(first), Some(handle.clone()), None, None));
+    let open = asked(&world, vec![Need::OpenTasks(id(1))], |facts| facts.open_tasks.get(&id(1)).cloned()).await;
+    assert_eq!(open, [task(6, Pool::Person)]);
+    let of_record = vec![Need::RecordTasks("thing".into(), id(2))];
+    let tasks = asked(&world, of_record, |facts| facts.record_tasks.get(&("thing".into(), id(2))).cloned()).await;
+    assert_eq!(tasks, [task(6, Pool::Person), handle], "open ones first");
+
+    assert_eq!(world.store.due_timers(at(4), 9).await.unwrap(), []);
+    let due = world.store.due_timers(at(5), 9).await.unwrap();
+    assert_eq!(due.iter().map(|timer| (timer.id, timer.due_at)).collect::<Vec<_>>(), [(id(9), at(5))]);
+    assert_eq!(world.store.next_due().await.unwrap(), Some(at(5)));
+}
+
+async fn a_start_key_starts_once(world: Arc<World>) {
+    let needs = vec![Need::StartKey("flow".into(), "k".to_owned())];
+    let known = |facts: &Facts| facts.start_keys.get(&("flow".into(), "k".to_owned())).copied();
+    assert_eq!(asked(&world, needs.clone(), known).await, None);
+    let changes =
+        |instance| ChangeSet { start_keys: vec![("flow".into(), "k".to_owned(), instance)], ..Default::default() };
+    write(&world, changes(id(1))).await;
+    assert_eq!(asked(&world, needs, known).await, Some(id(1)));
+    let again = world.run(move |_| Ok(changes(id(2)))).await;
+    assert!(again.is_err(), "{again:?}");
+}
+
+async fn boxes_hold_what_is_due_first(world: Arc<World>) {
+    let mut tasks = vec![
+        task(11, Pool::Queue("north".into())),
+        task(12, Pool::Queue("north".into())),
+        task(13, Pool::Queue("south".into())),
+        task(14, Pool::Role("agent".into())),
+        task(15, Pool::Queue("north".into())),
+        task(16, Pool::Person),
+    ];
+    tasks[0].due_at = Some(at(50));
+    tasks[1].due_at = Some(at(40));
+    tasks[3].due_at = Some(at(50));
+    tasks[4].assignee = Some(id(8));
+    tasks[5].assignee = Some(id(7));
+    let mut done = task(17, Pool::Person);
+    (done.status, done.closed) = (TaskStatus::Done, Some((at(9), Some(id(7)))));
+    tasks.push(done);
+    write(&world, ChangeSet { tasks, ..Default::default() }).await;
+
+    let pack = world.pack();
+    let viewer = Viewer::person(&pack, id(7), &["agent".into()], vec!["north".into()], "en");
+    let cases: [(TaskBox, &[u128]); 4] = [
+        (TaskBox::Mine, &[16]),
+        (TaskBox::Claimable, &[12, 11, 14]),
+        (TaskBox::Team, &[12, 11, 15]),
+        (TaskBox::Done, &[17]),
+    ];
+    for (tasks, expected) in cases {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let query = TaskQuery { pack: "lab".into(), viewer: viewer.clone(), tasks, limit: 1, after };
+            let needs = vec![Need::Tasks(query)];
+            let page =
+                asked(&world, needs, |facts| facts.task_pages.first().map(|(_, page, more)| (page.clone(), *more)));
+            let (page, more) = page.await;
+            found.extend(page.iter().map(|task| task.id.as_u128()));
+            after = page.last().map(|task| task.id);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "{tasks:?}");
+    }
+}
+
+async fn a_message_is_leased_settled_and_tried_again(world: Arc<World>) {
+    let outbox = vec![message("one", 10), message("two", 20)];
+    write(&world, ChangeSet { outbox, ..Default::default() }).await;
+    let store = &world.store;
+    assert_eq!(store.claim_messages(at(9), at(100), 9).await.unwrap(), [], "not due yet");
+    let first = store.claim_messages(at(15), at(100), 9).await.unwrap();
+    assert_eq!(first.iter().map(|claim| (claim.key.as_str(), claim.attempts)).collect::<Vec<_>>(), [("one", 0)]);
+    assert_eq!(first[0].message, message("one", 10));
+    assert_eq!(store.next_due().await.unwrap(), Some(at(20)));
+    let second = store.claim_messages(at(30), at(100), 9).await.unwrap();
+    assert_eq!(second.iter().map(|claim| claim.key.as_str()).collect::<Vec<_>>(), ["two"], "the other is leased");
+
+    let retry = Delivery::Retry { at: at(60), reason: "503".to_owned() };
+    assert!(store.settle_message("two", second[0].epoch, &retry, at(31)).await.unwrap());
+    assert!(!store.settle_message("two", second[0].epoch, &Delivery::Sent, at(32)).await.unwrap(), "settled already");
+    let again = store.claim_messages(at(60), at(110), 9).await.unwrap();
+    assert_eq!((again[0].key.as_str(), again[0].attempts), ("two", 1));
+    assert!(store.settle_message("two", again[0].epoch, &Delivery::Sent, at(61)).await.unwrap());
+
+    // The lease of the first ran out: somebody else takes it, and its first holder comes too late.
+    let taken = store.claim_messages(at(100), at(200), 9).await.unwrap();
+    assert_eq!((taken[0].key.as_str(), taken[0].attempts), ("one", 1));
+    assert!(!store.settle_message("one", first[0].epoch, &Delivery::Sent, at(101)).await.unwrap());
+    let failed = Delivery::Failed { reason: "gone".to_owned() };
+    assert!(store.settle_message("one", taken[0].epoch, &failed, at(101)).await.unwrap());
+    let left: Vec<_> = store.messages(9).await.unwrap();
+    let left: Vec<_> = left
+        .iter()
+        .map(|(message, state, tries, why)| (message.key.as_str(), state.as_str(), *tries, why.as_deref()))
+        .collect();
+    assert_eq!(left, [("two", "sent", 2, None), ("one", "failed", 2, Some("gone"))]);
+    assert_eq!(store.next_due().await.unwrap(), None);
+}
+
+async fn schedules_move_only_forward_from_where_they_were(world: Arc<World>) {
+    let store = &world.store;
+    assert_eq!(store.schedule("flow", "nightly").await.unwrap(), None);
+    assert!(store.move_schedule("flow", "nightly", None, at(1)).await.unwrap());
+    assert!(!store.move_schedule("flow", "nightly", None, at(2)).await.unwrap(), "another node was first");
+    assert!(store.move_schedule("flow", "nightly", Some(at(1)), at(2)).await.unwrap());
+    assert!(!store.move_schedule("flow", "nightly", Some(at(1)), at(3)).await.unwrap());
+    assert_eq!(store.schedule("flow", "nightly").await.unwrap(), Some(at(2)));
+}
+
+async fn history_is_kept_in_order(world: Arc<World>) {
+    let event = |number: i64| Event {
+        at: at(number),
+        record: Some(("thing".into(), id(2))),
+        instance: (number == 2).then(|| id(1)),
+        kind: "comment".to_owned(),
+        step: (number == 2).then(|| ("wait".into(), 3)),
+        actor: None,
+        actor_kind: "system".to_owned(),
+        data: json!({"z": number, "a": "名\u{0}称"}),
+    };
+    for number in 1..=3 {
+        write(&world, ChangeSet { events: vec![event(number)], ..Default::default() }).await;
+    }
+    let all = world.store.events(0, 9).await.unwrap();
+    assert_eq!(all.iter().map(|(_, event)| event.clone()).collect::<Vec<_>>(), [event(1), event(2), event(3)]);
+    assert_eq!(all[0].1.data.to_string(), r#"{"z":1,"a":"名\u0000称"}"#, "keys keep their order");
+    assert_eq!(world.store.events(all[1].0, 9).await.unwrap().len(), 1);
+    let page = |before| {
+        let needs = vec![Need::Events { form: "thing".into(), id: id(2), before, limit: 2 }];
+        asked(&world, needs, move |facts| facts.events.get(&("thing".into(), id(2), before)).cloned())
+    };
+    let newest = page(None).await;
+    assert_eq!(newest.iter().map(|(_, event)| event.at).collect::<Vec<_>>(), [at(3), at(2)]);
+    assert_eq!(page(Some(newest[1].0)).await.iter().map(|(_, event)| event.at).collect::<Vec<_>>(), [at(1)]);
+}
