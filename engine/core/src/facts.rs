@@ -67,6 +67,8 @@ pub enum Need {
     Page(Arc<Query>),
     /// Tasks of a box of this viewer, newest due first, `limit` + 1 at most, after this (due, id) cursor.
     Tasks(TaskQuery),
+    /// The instances that work on a record and are not over, locked, by id.
+    RecordInstances(Key, Uuid),
     /// The tasks of a record, open ones first, at most 200.
     RecordTasks(Key, Uuid),
     /// The history of a record, newest first, at most `limit`, below this event number.
@@ -138,6 +140,8 @@ pub struct Facts {
     pub pages: Vec<(Arc<Query>, LoadedPage)>,
     /// Answers to [`Need::Tasks`], and whether there are more.
     pub task_pages: Vec<(TaskQuery, Vec<Task>, bool)>,
+    /// By form and record.
+    pub record_instances: HashMap<(Key, Uuid), Vec<Instance>>,
     /// Answers to [`Need::RecordTasks`].
     pub record_tasks: HashMap<(Key, Uuid), Vec<Task>>,
     /// Answers to [`Need::Events`]: (form, id, before) → (number, event), newest first.

@@ -43,6 +43,8 @@ pub enum InstanceStatus {
     Completed,
     /// It waits for an administrator: an incident is open.
     Failed,
+    /// Its record was deleted.
+    Cancelled,
 }
 
 /// The resumable part of an instance: its size depends on what is live, not on its history.
@@ -52,8 +54,12 @@ pub struct State {
     pub format: u8,
     /// Live tokens.
     pub tokens: Vec<Token>,
+    /// Live blocks, by the activation of their fork: how many tokens have reached their end.
+    pub blocks: BTreeMap<u64, u32>,
     /// The next activation number.
     pub next_activation: u64,
+    /// Whether its messages leave: an import may say no.
+    pub notify: bool,
     /// Variables.
     pub vars: BTreeMap<Key, Value>,
     /// What `step.<id>.x` reads: the newest activation of each step.
@@ -67,6 +73,8 @@ pub struct Token {
     pub activation: u64,
     /// The step.
     pub step: Key,
+    /// The block it is in, by the activation of its fork; 0 outside of all blocks.
+    pub block: u64,
 }
 
 /// What a step left behind.

@@ -11,8 +11,10 @@ use formwork_model::{Key, Pack};
 use crate::Stop;
 use crate::change::{ChangeSet, Event, Written};
 use crate::diff::diff;
+use crate::facts::Need;
 use crate::form::{Session, invalid};
 use crate::ids::Ids;
+use crate::instance::{Task, TaskStatus};
 use crate::messages::message;
 use crate::rejection::{FieldError, Rejection, RejectionKind};
 use crate::scene::Context;
@@ -99,6 +101,34 @@ impl<'a> Turn<'a> {
             Err(errors) => errors,
         };
         Err(Box::new(invalid(&self.actor().language, errors)).into())
+    }
+
+    /// A task as it is now: the last word on it within this stimulus.
+    pub(crate) fn put_task(&mut self, task: Task) {
+        match self.change.tasks.iter_mut().find(|known| known.id == task.id) {
+            Some(known) => *known = task,
+            None => self.change.tasks.push(task),
+        }
+    }
+
+    /// The open tasks of an instance, as they are now.
+    pub(crate) fn open_tasks(&self, instance: Uuid) -> Result<Vec<Task>, Stop> {
+        let Some(stored) = self.context.facts.open_tasks.get(&instance) else {
+            return Err(Stop::Need(vec![Need::OpenTasks(instance)]));
+        };
+        let changed = &self.change.tasks;
+        let untouched = stored.iter().filter(|task| changed.iter().all(|known| known.id != task.id));
+        let all = changed.iter().filter(|task| task.instance == instance).chain(untouched);
+        Ok(all.filter(|task| task.status == TaskStatus::Open).cloned().collect())
+    }
+
+    /// Disarms a timer, whether it was armed before or within this stimulus.
+    pub(crate) fn disarm(&mut self, timer: Uuid) {
+        let armed = self.change.timers_set.len();
+        self.change.timers_set.retain(|known| known.id != timer);
+        if self.change.timers_set.len() == armed && !self.change.timers_removed.contains(&timer) {
+            self.change.timers_removed.push(timer);
+        }
     }
 
     /// A refusal in the actor's language.

@@ -536,6 +536,6 @@ fn deleting_a_record_ends_its_work() {
     let ana = claims.ana.clone();
     let delete = Act::Delete { form: "claim".into(), id: claims.claim, expected_version: Some(1) };
     assert_eq!(claims.world.submit(&ana, delete).unwrap(), Reply::Deleted);
-    assert_eq!(claims.status(), InstanceStatus::Completed);
+    assert_eq!(claims.status(), InstanceStatus::Cancelled);
     assert_eq!(claims.world.stored.tasks.values().next().unwrap().status, TaskStatus::Cancelled);
 }

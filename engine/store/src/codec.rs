@@ -255,6 +255,7 @@ pub(crate) fn status_word(status: InstanceStatus) -> &'static str {
         InstanceStatus::Running => "running",
         InstanceStatus::Completed => "completed",
         InstanceStatus::Failed => "failed",
+        InstanceStatus::Cancelled => "cancelled",
     }
 }
 
@@ -330,6 +331,7 @@ fn status_of(word: &str) -> Result<InstanceStatus, Fault> {
         "running" => InstanceStatus::Running,
         "completed" => InstanceStatus::Completed,
         "failed" => InstanceStatus::Failed,
+        "cancelled" => InstanceStatus::Cancelled,
         _ => return Err(Fault::new(format!("unknown instance status `{word}`"))),
     })
 }

@@ -78,7 +78,7 @@ impl<E: Engine> Store for E {
         let sql = format!(
             "SELECT {} FROM fw_deployment WHERE number IN (SELECT max(number) FROM fw_deployment GROUP BY pack) \
              OR number IN (SELECT max(number) FROM fw_deployment WHERE hash IN \
-             (SELECT pack_hash FROM fw_instance WHERE status <> 'completed') GROUP BY hash) ORDER BY number",
+             (SELECT pack_hash FROM fw_instance WHERE status IN ('running', 'failed')) GROUP BY hash) ORDER BY number",
             DEPLOYMENT.columns
         );
         let rows = self.rows(Select::new(sql, Vec::new(), DEPLOYMENT.kinds)).await?;

@@ -7,15 +7,17 @@ use formwork_model::expr::Type;
 use formwork_model::pack::form::{FieldKind, OnDelete};
 use formwork_model::{Key, Value};
 
+use super::task::pinned;
 use super::{forbidden, known, projection};
 use crate::Stop;
 use crate::change::{RecordChange, Reply};
 use crate::diff::diff;
 use crate::facts::Need;
-use crate::form::Session;
-use crate::instance::{InstanceStatus, TaskStatus};
+use crate::form::{Session, gather};
+use crate::instance::Instance;
 use crate::rejection::RejectionKind;
 use crate::turn::Turn;
+use crate::workflow::Run;
 
 /// See the module.
 pub(crate) fn delete(turn: &mut Turn<'_>, form: &Key, id: Uuid, expected_version: Option<i64>) -> Result<(), Stop> {
@@ -79,36 +81,21 @@ fn free_of_links(turn: &mut Turn<'_>, form: &Key, id: Uuid) -> Result<(), Stop> 
     Ok(())
 }
 
-/// Cancels the open tasks of the record and ends their instances. Timers that are left find nothing to do.
+/// Cancels the instances that work on the record, with everything that waits for them.
 fn end_open_work(turn: &mut Turn<'_>, form: &Key, id: Uuid) -> Result<(), Stop> {
     let facts = turn.context.facts;
-    let record = (form.clone(), id);
-    let Some(tasks) = facts.record_tasks.get(&record) else {
-        return Err(Stop::Need(vec![Need::RecordTasks(form.clone(), id)]));
+    let Some(live) = facts.record_instances.get(&(form.clone(), id)) else {
+        return Err(Stop::Need(vec![Need::RecordInstances(form.clone(), id)]));
     };
-    let open: Vec<_> = tasks.iter().filter(|task| task.status == TaskStatus::Open).collect();
-    let missing = open.iter().map(|task| task.instance).filter(|instance| !facts.instances.contains_key(instance));
-    let needs: Vec<Need> = missing.map(Need::Instance).collect();
-    if !needs.is_empty() {
-        return Err(Stop::Need(needs));
+    let mut needs = Vec::new();
+    for instance in live {
+        gather(&mut needs, cancelled(turn, instance.clone()))?;
     }
-    for task in open {
-        let mut cancelled = task.clone();
-        cancelled.status = TaskStatus::Cancelled;
-        cancelled.closed = Some((turn.context.at, turn.actor().user));
-        let step = Some((task.step.clone(), task.activation));
-        turn.event("task.cancelled", Some(record.clone()), Some(task.instance), step, json!({"task": task.id}));
-        turn.change.tasks.push(cancelled);
-        let is_ended = turn.change.instances.iter().any(|instance| instance.id == task.instance);
-        if let Some(Some(instance)) = facts.instances.get(&task.instance).filter(|_| !is_ended) {
-            let mut ended = instance.clone();
-            ended.status = InstanceStatus::Completed;
-            ended.revision += 1;
-            ended.state.tokens.clear();
-            let data = json!({"outcome": "record_deleted"});
-            turn.event("instance.completed", Some(record.clone()), Some(ended.id), None, data);
-            turn.change.instances.push(ended);
-        }
-    }
-    Ok(())
+    if needs.is_empty() { Ok(()) } else { Err(Stop::Need(needs)) }
+}
+
+fn cancelled(turn: &mut Turn<'_>, mut instance: Instance) -> Result<(), Stop> {
+    let (pack, workflow) = pinned(turn, &instance)?;
+    instance.revision += 1;
+    Run::new(turn, pack, workflow, None, instance).cancel("record_deleted")
 }

@@ -36,7 +36,7 @@ pub(crate) fn timer(turn: &mut Turn<'_>, id: Uuid) -> Result<(), Stop> {
     let (pack, workflow) = pinned(turn, instance)?;
     let mut running = instance.clone();
     running.revision += 1;
-    let mut run = Run::new(turn, pack, workflow, session.as_mut(), running, true);
+    let mut run = Run::new(turn, pack, workflow, session.as_mut(), running);
     let Some(step) = run.resting(timer.activation).map(|node| node.key.clone()) else { return Ok(()) };
     let result = match run.fire(timer.activation, &timer.event) {
         Ok(false) => return Ok(()),
@@ -44,8 +44,6 @@ pub(crate) fn timer(turn: &mut Turn<'_>, id: Uuid) -> Result<(), Stop> {
         Err(halt) => Err::<(), Halt>(halt),
     };
     run.finish(result)?;
-    turn.change.timers_removed.sort_unstable();
-    turn.change.timers_removed.dedup();
     turn.change.reply = Reply::Instance(instance.id);
     if let Some(session) = &mut session
         && let Err(errors) = turn.write(session)?

@@ -8,43 +8,60 @@ use formwork_model::pack::Setting;
 use formwork_model::pack::workflow::{Action, Node, Target};
 use formwork_model::{Key, Value};
 
-use super::run::{Halt, Run, incident};
+use super::run::{Halt, Moved, Run, incident};
 use super::script;
 use crate::Stop;
 use crate::decision::{Decided, evaluate, explanation};
 use crate::wire::fitted;
 
 impl<'a> Run<'_, 'a> {
-    /// Does what the step does; where the token goes, or nothing where it rests or ends.
-    pub(super) fn act(&mut self, node: &'a Node, activation: u64) -> Result<Option<&'a Target>, Halt> {
-        match &node.action {
-            Action::User(step) => self.open_task(node, activation, step).map(|()| None),
-            Action::Wait { events } => self.arm(node, activation, events).map(|()| None),
-            Action::Choice { branches, otherwise } => self.choose(node, activation, branches, otherwise).map(Some),
+    /// Does what the step does.
+    pub(super) fn act(&mut self, node: &'a Node, activation: u64) -> Result<Moved<'a>, Halt> {
+        let next = match &node.action {
+            Action::User(step) => {
+                self.open_task(node, activation, step)?;
+                return self.rest(node, activation, Moved::Rests);
+            }
+            Action::Wait { events } => {
+                self.arm_one(node, activation, events)?;
+                return self.rest(node, activation, Moved::Rests);
+            }
+            Action::Fork { branches, .. } => {
+                let heads = self.fork(activation, branches)?;
+                return self.rest(node, activation, Moved::Forks(heads));
+            }
+            Action::Choice { branches, otherwise } => self.choose(node, activation, branches, otherwise)?,
             Action::Decision { decision, none, next } => {
-                self.decide(node, activation, decision, none.as_ref(), next).map(Some)
+                self.decide(node, activation, decision, none.as_ref(), next)?
             }
             Action::Set { next } => {
                 self.leave(node, activation, None, &[], json!({}))?;
-                Ok(Some(next))
+                next
             }
             Action::Notify(step) => {
                 self.send(node, activation, step)?;
                 self.leave(node, activation, None, &[], json!({}))?;
-                Ok(Some(&step.next))
+                &step.next
             }
             Action::Script { script, inputs, outputs, next } => {
                 self.run_script(node, script, inputs, outputs)?;
                 self.leave(node, activation, None, &[], json!({}))?;
-                Ok(Some(next))
+                next
             }
             Action::End { outcome } => {
                 self.leave(node, activation, outcome.as_deref(), &[], json!({}))?;
                 self.ending = outcome.clone();
-                Ok(None)
+                &Target::End
             }
-            _ => Err(Stop::Fault(format!("step `{}` is of a kind this release cannot run", node.key)).into()),
-        }
+            _ => return Err(Stop::Fault(format!("step `{}` is of a kind this release cannot run", node.key)).into()),
+        };
+        Ok(Moved::On(next))
+    }
+
+    /// The token waits, and so do the events at the boundary of its step.
+    fn rest(&mut self, node: &'a Node, activation: u64, moved: Moved<'a>) -> Result<Moved<'a>, Halt> {
+        self.arm(node, activation, &node.boundary)?;
+        Ok(moved)
     }
 
     /// The first branch in file order that is true.

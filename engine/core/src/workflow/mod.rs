@@ -8,6 +8,7 @@
 //! A run changes the instance and the session of its record; the act that made the run checks and writes both.
 
 mod actions;
+mod blocks;
 mod notify;
 mod run;
 mod script;

@@ -27,7 +27,7 @@ impl<'a> Run<'_, 'a> {
     /// One row of the outbox, or a row of history that says why not.
     pub(super) fn send(&mut self, node: &'a Node, activation: u64, step: &NotifyStep) -> Result<(), Halt> {
         let place = Some((&node.key, activation));
-        if !self.notify {
+        if !self.instance.state.notify {
             self.event("message.skipped", place, json!({"template": step.template, "reason": "off"}));
             return Ok(());
         }

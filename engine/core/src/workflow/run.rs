@@ -32,11 +32,25 @@ pub(crate) struct Run<'t, 'a> {
     /// The record it works on.
     pub(super) session: Option<&'t mut Session<'a>>,
     pub(super) instance: Instance,
-    /// Whether messages leave.
-    pub(super) notify: bool,
     /// How the instance ends, if it ends now.
     pub(super) ending: Option<Key>,
     steps: u32,
+}
+
+/// A token that has arrived at a step.
+pub(crate) struct Arrived<'a> {
+    pub(super) node: &'a Node,
+    pub(super) activation: u64,
+}
+
+/// What became of a token when its step acted.
+pub(super) enum Moved<'a> {
+    /// It left, along this arrow.
+    On(&'a Target),
+    /// It waits.
+    Rests,
+    /// It waits for these to join.
+    Forks(Vec<Arrived<'a>>),
 }
 
 /// Why a run goes no further.
@@ -68,33 +82,49 @@ impl<'t, 'a> Run<'t, 'a> {
         workflow: &'a Arc<Workflow>,
         session: Option<&'t mut Session<'a>>,
         instance: Instance,
-        notify: bool,
     ) -> Self {
-        Self { turn, pack, workflow, session, instance, notify, ending: None, steps: 0 }
+        Self { turn, pack, workflow, session, instance, ending: None, steps: 0 }
     }
 
-    /// A token enters a step, and goes on until it rests or ends.
-    pub(crate) fn enter(&mut self, target: &'a Target) -> Result<(), Halt> {
-        let mut next = target;
-        while let Target::Node(key) = next {
-            let workflow = self.workflow;
-            let Some(node) = workflow.graph.nodes.get(key) else {
-                return Err(Stop::Fault(format!("workflow `{}` has no step `{key}`", workflow.key)).into());
-            };
-            self.steps += 1;
-            if self.steps > STEPS_MAX || self.instance.state.next_activation >= ACTIVATIONS_MAX {
-                return Err(incident(key, "runaway", format!("more than {STEPS_MAX} steps without a rest")));
-            }
-            let activation = self.arrive(node);
+    /// A token follows an arrow within a block (0 outside of all), and goes on until it and all that it set off rest or
+    /// end. Branches run one after another in the order of the file.
+    pub(crate) fn follow(&mut self, target: &'a Target, block: u64) -> Result<(), Halt> {
+        let mut ready: Vec<Arrived<'a>> = self.reach(target, block)?.into_iter().collect();
+        while let Some(Arrived { node, activation }) = ready.pop() {
+            // A sibling may have ended the block meanwhile.
+            let Some(block) = self.token(activation).map(|token| token.block) else { continue };
             match self.act(node, activation)? {
-                Some(target) => next = target,
-                None => return Ok(()),
+                Moved::On(target) => ready.extend(self.reach(target, block)?),
+                Moved::Rests => {}
+                Moved::Forks(heads) => ready.extend(heads.into_iter().rev()),
             }
         }
         Ok(())
     }
 
-    /// A token leaves a step: its outcome is known to what the step assigns.
+    /// Where an arrow leads: a token arrives there, or none where the arrow ends it.
+    fn reach(&mut self, target: &'a Target, mut block: u64) -> Result<Option<Arrived<'a>>, Halt> {
+        let mut target = target;
+        loop {
+            let key = match target {
+                Target::Node(key) => key,
+                Target::Leave(key) => {
+                    block = self.leave_blocks(key, block)?;
+                    key
+                }
+                Target::End | Target::Join => match self.ended(block, *target == Target::Join)? {
+                    Some((next, outer)) => {
+                        (target, block) = (next, outer);
+                        continue;
+                    }
+                    None => return Ok(None),
+                },
+            };
+            return self.arrive(key, block).map(Some);
+        }
+    }
+
+    /// A token leaves a step: its outcome is known to what the step assigns, and nothing waits at it any more.
     pub(crate) fn leave(
         &mut self,
         node: &'a Node,
@@ -112,6 +142,7 @@ impl<'t, 'a> Run<'t, 'a> {
         self.assign(&node.key, before)?;
         self.assign(&node.key, &node.set)?;
         self.instance.state.tokens.retain(|token| token.activation != activation);
+        self.disarm(node, activation);
         let mut data = data;
         if let Some(outcome) = outcome {
             data["outcome"] = json!(outcome);
@@ -137,6 +168,19 @@ impl<'t, 'a> Run<'t, 'a> {
         let id = self.instance.id;
         self.turn.change.instances.push(self.instance);
         Ok(id)
+    }
+
+    /// Ends the instance without an outcome, and writes it.
+    pub(crate) fn cancel(mut self, reason: &str) -> Result<(), Stop> {
+        match self.cancel_all(reason) {
+            Ok(()) => {}
+            Err(Halt::Stop(stop)) => return Err(stop),
+            Err(Halt::Incident { message, .. }) => return Err(Stop::Fault(message)),
+        }
+        self.instance.status = InstanceStatus::Cancelled;
+        self.event("instance.cancelled", None, json!({"reason": reason}));
+        self.turn.change.instances.push(self.instance);
+        Ok(())
     }
 
     /// What an expression of the workflow stands in.
@@ -198,16 +242,33 @@ impl<'t, 'a> Run<'t, 'a> {
         self.turn.event(kind, self.instance.record.clone(), Some(self.instance.id), step, data);
     }
 
-    fn arrive(&mut self, node: &Node) -> u64 {
+    /// A token arrives at a step: what the step does is still to come.
+    pub(super) fn arrive(&mut self, key: &Key, block: u64) -> Result<Arrived<'a>, Halt> {
+        let workflow = self.workflow;
+        let Some(node) = workflow.graph.nodes.get(key) else {
+            return Err(Stop::Fault(format!("workflow `{}` has no step `{key}`", workflow.key)).into());
+        };
+        self.steps += 1;
+        if self.steps > STEPS_MAX {
+            return Err(incident(key, "runaway", format!("more than {STEPS_MAX} steps without a rest")));
+        }
         let state = &mut self.instance.state;
         let activation = state.next_activation;
+        if activation >= ACTIVATIONS_MAX {
+            return Err(incident(key, "runaway", format!("more than {ACTIVATIONS_MAX} steps in one instance")));
+        }
         state.next_activation += 1;
-        state.tokens.push(Token { activation, step: node.key.clone() });
+        state.tokens.push(Token { activation, step: node.key.clone(), block });
         let step = state.steps.entry(node.key.clone()).or_default();
         step.count += 1;
         step.entered_at = Some(self.turn.context.at);
         self.event("step.entered", Some((&node.key, activation)), json!({}));
-        activation
+        Ok(Arrived { node, activation })
+    }
+
+    /// The live token of an activation.
+    pub(super) fn token(&self, activation: u64) -> Option<&Token> {
+        self.instance.state.tokens.iter().find(|token| token.activation == activation)
     }
 
     fn context(&self) -> Context<'a> {

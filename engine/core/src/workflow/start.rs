@@ -93,12 +93,12 @@ pub(crate) fn begin<'a>(
     next: &'a Target,
     notify: bool,
 ) -> Result<Uuid, Stop> {
-    let instance = new_instance(turn, workflow, session.as_deref(), key);
+    let instance = new_instance(turn, workflow, session.as_deref(), key, notify);
     let data = json!({"workflow": workflow.key, "key": instance.key});
     turn.event("instance.started", instance.record.clone(), Some(instance.id), None, data);
     let pack = turn.context.pack;
-    let mut run = Run::new(turn, pack, workflow, session, instance, notify);
-    let result = run.enter(next);
+    let mut run = Run::new(turn, pack, workflow, session, instance);
+    let result = run.follow(next, 0);
     run.finish(result)
 }
 
@@ -108,6 +108,7 @@ fn new_instance<'a>(
     workflow: &Arc<Workflow>,
     session: Option<&Session<'a>>,
     key: String,
+    notify: bool,
 ) -> Instance {
     let id = turn.ids.next();
     turn.change.start_keys.push((workflow.key.clone(), key.clone(), id));
@@ -124,6 +125,7 @@ fn new_instance<'a>(
         state: State {
             format: STATE_FORMAT,
             next_activation: 1,
+            notify,
             vars: workflow.vars.iter().map(|(key, var)| (key.clone(), var.default.clone())).collect(),
             ..State::default()
         },

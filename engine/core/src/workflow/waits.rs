@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde_json::json;
 use uuid::Uuid;
 
-use formwork_model::pack::workflow::{Action, Assign, Node, Outcome, Target, Timer, UserStep, WaitEvent};
+use formwork_model::pack::workflow::{Assign, Event, Node, Outcome, Target, Timer, UserStep};
 use formwork_model::value::Duration;
 use formwork_model::{Key, Value};
 
@@ -55,19 +55,34 @@ impl<'a> Run<'_, 'a> {
         };
         let data = json!({"task": task.id, "pool": task.pool, "assignee": task.assignee});
         self.event("task.created", Some((&node.key, activation)), data);
-        self.turn.change.tasks.push(task);
+        self.turn.put_task(task);
         Ok(())
     }
 
-    /// Arms every event of a wait; the first that fires wins.
+    /// Arms the events of a wait; the first that fires wins. A wait for nothing would stand still for ever.
+    pub(super) fn arm_one(
+        &mut self,
+        node: &'a Node,
+        activation: u64,
+        events: &'a IndexMap<Key, Event>,
+    ) -> Result<(), Halt> {
+        match self.arm(node, activation, events)? {
+            0 => Err(incident(&node.key, "never_due", "no event of the wait can ever fire")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Arms events; one whose time is null never fires. How many were armed.
     pub(super) fn arm(
         &mut self,
         node: &'a Node,
         activation: u64,
-        events: &'a IndexMap<Key, WaitEvent>,
-    ) -> Result<(), Halt> {
-        for (event, wait) in events {
-            let Some(due_at) = self.due_at(&node.key, &wait.timer)? else { continue };
+        events: &'a IndexMap<Key, Event>,
+    ) -> Result<usize, Halt> {
+        let mut armed = 0;
+        for (event, armed_by) in events {
+            let Some(due_at) = self.due_at(&node.key, &armed_by.timer)? else { continue };
+            armed += 1;
             if due_at - self.turn.context.at > HORIZON {
                 return Err(incident(&node.key, "timer_horizon", format!("`{event}` would fire after {due_at}")));
             }
@@ -80,22 +95,32 @@ impl<'a> Run<'_, 'a> {
                 due_at,
             });
         }
-        Ok(())
+        Ok(armed)
     }
 
-    /// An event of a wait fires: the others are disarmed, the token goes on. False where the token is gone.
-    pub(crate) fn fire(&mut self, activation: u64, event: &Key) -> Result<bool, Halt> {
-        let Some((node, Action::Wait { events })) = self.resting(activation).map(|node| (node, &node.action)) else {
-            return Ok(false);
-        };
-        let Some(wait) = events.get(event) else { return Ok(false) };
-        for armed in events.keys() {
-            let id = timer_id(&self.instance, activation, armed);
-            self.turn.change.timers_removed.push(id);
+    /// Nothing waits at the activation any more.
+    pub(super) fn disarm(&mut self, node: &Node, activation: u64) {
+        for event in node.waits_for().into_iter().flatten().chain(&node.boundary).map(|(event, _)| event) {
+            let id = timer_id(&self.instance, activation, event);
+            self.turn.disarm(id);
         }
-        self.event("timer.fired", Some((&node.key, activation)), json!({"event": event}));
-        self.leave(node, activation, Some(event), &wait.set, json!({}))?;
-        self.enter(&wait.next)?;
+    }
+
+    /// An event fires: the winner of a wait moves its token on; one at a boundary ends the step, or sends a second token
+    /// on its way. False where the token is gone.
+    pub(crate) fn fire(&mut self, activation: u64, key: &Key) -> Result<bool, Halt> {
+        let Some(node) = self.resting(activation) else { return Ok(false) };
+        let Some(event) = node.event(key) else { return Ok(false) };
+        let block = self.token(activation).map_or(0, |token| token.block);
+        self.event("timer.fired", Some((&node.key, activation)), json!({"event": key}));
+        if event.interrupt {
+            self.cancel_inside(node, activation, key)?;
+            self.leave(node, activation, Some(key), &event.set, json!({}))?;
+        } else {
+            self.turn.disarm(timer_id(&self.instance, activation, key));
+            self.assign(&node.key, &event.set)?;
+        }
+        self.follow(&event.next, block)?;
         Ok(true)
     }
 
@@ -105,8 +130,9 @@ impl<'a> Run<'_, 'a> {
             return Err(Stop::Fault(format!("task {} stands at no token", task.id)).into());
         };
         let next: &'a Target = &outcome.next;
+        let block = self.token(task.activation).map_or(0, |token| token.block);
         self.leave(node, task.activation, Some(key), &outcome.set, json!({"task": task.id}))?;
-        self.enter(next)
+        self.follow(next, block)
     }
 
     /// The step a live token rests at.

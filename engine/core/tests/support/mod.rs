@@ -14,7 +14,7 @@ use formwork_core::change::{Event, Incident, OutboxMessage, Reply};
 use formwork_core::eval::{Environment, RowView, evaluate};
 use formwork_core::facts::{LoadedPage, TaskQuery, UserFacts};
 use formwork_core::ids::Ids;
-use formwork_core::instance::{Instance, Pool, Task, TaskStatus, TimerRow};
+use formwork_core::instance::{Instance, InstanceStatus, Pool, Task, TaskStatus, TimerRow};
 use formwork_core::read::Query;
 use formwork_core::stimulus::{Effects, Verb};
 use formwork_core::{Act, ChangeSet, Facts, Need, Record, Rejection, Stimulus, Stop, Viewer, decide};
@@ -292,6 +292,12 @@ impl World {
                 let open =
                     stored.tasks.values().filter(|task| task.instance == instance && task.status == TaskStatus::Open);
                 facts.open_tasks.insert(instance, open.cloned().collect());
+            }
+            Need::RecordInstances(form, id) => {
+                let live = |status| matches!(status, InstanceStatus::Running | InstanceStatus::Failed);
+                let of = stored.instances.values().filter(|instance| instance.record == Some((form.clone(), id)));
+                let live = of.filter(|instance| live(instance.status)).cloned().collect();
+                facts.record_instances.insert((form, id), live);
             }
             Need::RecordTasks(form, id) => {
                 let tasks = stored.tasks.values().filter(|task| task.record == Some((form.clone(), id)));

@@ -39,22 +39,33 @@ pub(super) fn check(context: &Context<'_>, starts: &IndexMap<Key, Start>, graph:
 
 /// Where the arrows of a node lead.
 pub(crate) fn targets(node: &Node) -> Vec<&Target> {
-    match &node.action {
+    let mut targets: Vec<&Target> = match &node.action {
         Action::User(step) => step.outcomes.values().map(|outcome| &outcome.next).collect(),
         Action::Choice { branches, otherwise } => branches.values().map(|(_, next)| next).chain([otherwise]).collect(),
         Action::Decision { none, next, .. } => none.iter().chain([next]).collect(),
-        Action::Set { next } | Action::Script { next, .. } => vec![next],
+        Action::Set { next } | Action::Script { next, .. } | Action::Fork { next, .. } => vec![next],
         Action::Notify(step) => vec![&step.next],
         Action::Wait { events } => events.values().map(|event| &event.next).collect(),
         Action::End { .. } => Vec::new(),
-    }
+    };
+    targets.extend(node.boundary.values().map(|event| &event.next));
+    targets
 }
 
 fn position(graph: &Graph, target: &Target) -> Option<usize> {
     match target {
-        Target::Node(key) => graph.nodes.get_index_of(key),
-        Target::End => None,
+        Target::Node(key) | Target::Leave(key) => graph.nodes.get_index_of(key),
+        Target::End | Target::Join => None,
     }
+}
+
+/// The nodes a token may be on after this one; the heads of a fork, too.
+fn after(graph: &Graph, node: &Node) -> Vec<usize> {
+    let mut after: Vec<usize> = targets(node).into_iter().filter_map(|target| position(graph, target)).collect();
+    if let Action::Fork { branches, .. } = &node.action {
+        after.extend(branches.values().filter_map(|head| graph.nodes.get_index_of(head)));
+    }
+    after
 }
 
 struct Arrows {
@@ -62,16 +73,23 @@ struct Arrows {
     next: Vec<Vec<usize>>,
     /// Nodes that can end the token themselves.
     ending: Vec<bool>,
+    /// Of forks: what follows their join, which alone says whether they lead to an end.
+    only: Vec<Option<Option<usize>>>,
 }
 
 impl Arrows {
     fn of(graph: &Graph) -> Self {
         let nodes = graph.nodes.values();
-        let next = nodes.clone().map(|node| targets(node).into_iter().filter_map(|to| position(graph, to)).collect());
-        let ending = nodes.clone().map(|node| {
-            matches!(node.action, Action::End { .. }) || targets(node).into_iter().any(|to| *to == Target::End)
+        let next = nodes.clone().map(|node| after(graph, node));
+        // At a join a token ends, too: whether the workflow does is asked of the fork.
+        let ends = |to: &Target| matches!(to, Target::End | Target::Join);
+        let ending =
+            nodes.clone().map(|node| matches!(node.action, Action::End { .. }) || targets(node).into_iter().any(ends));
+        let only = nodes.clone().map(|node| match &node.action {
+            Action::Fork { next, .. } => Some(position(graph, next)),
+            _ => None,
         });
-        Self { next: next.collect(), ending: ending.collect() }
+        Self { next: next.collect(), ending: ending.collect(), only: only.collect() }
     }
 
     fn reached_from(&self, first: impl Iterator<Item = usize>) -> HashSet<usize> {
@@ -88,13 +106,19 @@ impl Arrows {
     fn that_end(&self) -> HashSet<usize> {
         let mut ends: HashSet<usize> = (0..self.next.len()).filter(|index| self.ending[*index]).collect();
         loop {
-            let more: Vec<usize> = (0..self.next.len())
-                .filter(|index| !ends.contains(index) && self.next[*index].iter().any(|to| ends.contains(to)))
-                .collect();
+            let more: Vec<usize> =
+                (0..self.next.len()).filter(|index| !ends.contains(index) && self.leads_to(*index, &ends)).collect();
             if more.is_empty() {
                 return ends;
             }
             ends.extend(more);
+        }
+    }
+
+    fn leads_to(&self, index: usize, ends: &HashSet<usize>) -> bool {
+        match self.only[index] {
+            Some(joined) => joined.is_some_and(|next| ends.contains(&next)),
+            None => self.next[index].iter().any(|to| ends.contains(to)),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod access;
 mod analytics;
+mod blocks;
 mod board;
 mod context;
 mod coverage;

@@ -10,7 +10,7 @@ use crate::documents::steps::{self as author, Assignments, Step, StepOptions};
 use crate::expr::duration::parse_iso;
 use crate::expr::{TableRef, Type};
 use crate::pack::workflow::{
-    Action, Assign, AssignTo, Assignment, Node, NotifyStep, Outcome, Target, Timer, UserStep, WaitEvent,
+    Action, Assign, AssignTo, Assignment, Event, Join, Node, NotifyStep, Outcome, Target, Timer, UserStep,
 };
 use crate::pack::{Setting, form::Form};
 use crate::value::Duration;
@@ -24,7 +24,11 @@ pub(super) fn compile(flow: &Flow<'_, '_>, key: &str, step: &Step, at: &At) -> O
     let compiler = StepCompiler { flow, step, at };
     let goes_on = matches!(
         step.options,
-        StepOptions::Decision(_) | StepOptions::Set(_) | StepOptions::Notify(_) | StepOptions::Script(_)
+        StepOptions::Decision(_)
+            | StepOptions::Set(_)
+            | StepOptions::Notify(_)
+            | StepOptions::Script(_)
+            | StepOptions::Parallel(_)
     );
     if step.common.next.is_some() && !goes_on {
         let message = format!("a `{}` step has no `next` of its own", step.kind);
@@ -38,11 +42,13 @@ pub(super) fn compile(flow: &Flow<'_, '_>, key: &str, step: &Step, at: &At) -> O
         StepOptions::Set(_) => compiler.next().map(|next| Action::Set { next }),
         StepOptions::Notify(step) => compiler.notify(step),
         StepOptions::Wait(step) => compiler.wait(step),
+        StepOptions::Parallel(step) => compiler.parallel(step),
         StepOptions::Script(step) => compiler.script(step),
         StepOptions::End(step) => Some(Action::End { outcome: step.outcome.as_deref().map(Key::from) }),
     };
     let label = context.label(step.common.label.as_ref(), key, at);
-    Some(Node { key: key.into(), label, action: action?, set })
+    let boundary = compiler.boundary(&step.common.boundary, &at.key("boundary"));
+    Some(Node { key: key.into(), label, action: action?, set, block: None, boundary })
 }
 
 struct StepCompiler<'c, 'f, 'a> {
@@ -207,16 +213,68 @@ impl StepCompiler<'_, '_, '_> {
     }
 
     fn wait(&self, step: &author::Wait) -> Option<Action> {
-        let mut events = IndexMap::new();
+        let at = self.at.key("events");
         for (key, event) in &step.events {
-            let at = self.at.key("events").key(key);
+            if event.interrupt.is_some() {
+                let message = "`interrupt` belongs to an event of a `boundary`";
+                self.flow.context.error_at_key("FW0405", &at.key(key).key("interrupt"), message, None);
+            }
+        }
+        let events = self.events(&step.events, &at);
+        (events.len() == step.events.len()).then_some(Action::Wait { events })
+    }
+
+    /// What may happen while the step waits: only a step that does can have a boundary.
+    fn boundary(&self, events: &Keyed<author::Event>, at: &At) -> IndexMap<Key, Event> {
+        let context = self.flow.context;
+        let options = &self.step.options;
+        if !events.is_empty()
+            && !matches!(options, StepOptions::User(_) | StepOptions::Wait(_) | StepOptions::Parallel(_))
+        {
+            let message = format!("a `{}` step never waits: nothing can happen at its boundary", self.step.kind);
+            context.error_at_key("FW0312", at, message, None);
+        }
+        if let StepOptions::Wait(wait) = options {
+            for key in events.keys().filter(|key| wait.events.contains_key(*key)) {
+                let message = format!("`{key}` is an event of the step already");
+                context.error_at_key("FW0405", &at.key(key), message, None);
+            }
+        }
+        self.events(events, at)
+    }
+
+    fn events(&self, events: &Keyed<author::Event>, at: &At) -> IndexMap<Key, Event> {
+        let mut compiled = IndexMap::new();
+        for (key, event) in events {
+            let at = at.key(key);
             let set = self.assignments(&event.set, &at.key("set"));
             let next = self.flow.target(&event.next, &at.key("next"));
             if let Some(timer) = self.timer(event, &at) {
-                events.insert(Key::from(key.as_str()), WaitEvent { timer, set, next });
+                let interrupt = event.interrupt.unwrap_or(true);
+                compiled.insert(Key::from(key.as_str()), Event { timer, interrupt, set, next });
             }
         }
-        (events.len() == step.events.len()).then_some(Action::Wait { events })
+        compiled
+    }
+
+    fn parallel(&self, step: &author::Parallel) -> Option<Action> {
+        let at = self.at.key("branches");
+        let branches = step.branches.iter().map(|(branch, head)| {
+            let head = self.flow.step(head, &[], &at.key(branch));
+            (Key::from(branch.as_str()), head)
+        });
+        let branches: IndexMap<Key, Key> = branches.collect();
+        let join = match step.join {
+            author::Join::All => Join::All,
+            author::Join::Need(need) => {
+                if usize::try_from(need).is_ok_and(|need| need > branches.len()) {
+                    let message = format!("{need} of {} branches can never arrive", branches.len());
+                    self.flow.context.error("FW0304", &self.at.key("join"), message);
+                }
+                Join::Need(need)
+            }
+        };
+        Some(Action::Fork { branches, join, next: self.next()? })
     }
 
     fn timer(&self, event: &author::Event, at: &At) -> Option<Timer> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::diagnostic::At;
-use crate::documents::steps::StepOptions;
+use crate::documents::steps::{Next, StepOptions};
 use crate::documents::workflow::{self as author, VarType};
 use crate::documents::{Kind, common::Keyed};
 use crate::expr::scope::WorkflowNames;
@@ -18,10 +18,12 @@ use crate::{Key, Value};
 use super::context::Context;
 use super::load::Document;
 use super::shapes::FREE_SCALE;
-use super::{decision, graph, step};
+use super::{blocks, decision, graph, step};
 
 /// The word for the end of a token in `next`.
 const END: &str = "end";
+/// The word for the end of a block in `next`.
+const JOIN: &str = "join";
 
 /// Compiles the workflow; nothing where its form is unknown.
 pub(super) fn compile(
@@ -43,14 +45,15 @@ pub(super) fn compile(
     let mut graph = Graph::default();
     for (key, step) in &author.steps {
         let at = at.key("steps").key(key);
-        if key == END {
-            context.error_at_key("FW0406", &at, "`end` is reserved: a `next` of `end` ends the token", None);
+        if [END, JOIN].contains(&key.as_str()) {
+            context.error_at_key("FW0406", &at, format!("`{key}` is reserved: in a `next` it is the end"), None);
         }
         if let Some(node) = step::compile(&flow, key, step, &at) {
             graph.nodes.insert(Key::from(key.as_str()), node);
         }
     }
     if document.cut.is_empty() && graph.nodes.len() == author.steps.len() {
+        blocks::assign(context, &starts, &mut graph, at);
         graph::check(context, &starts, &graph, at);
     }
     Some(Workflow {
@@ -89,13 +92,23 @@ impl<'a> Flow<'_, 'a> {
     }
 
     /// Where an arrow leads; an error where there is no such step.
-    pub(super) fn target(&self, word: &str, at: &At) -> Target {
-        let steps = &self.document.body.steps;
-        if word != END && !steps.contains_key(word) && !self.document.cut.contains(&format!("/steps/{word}")) {
-            let known = steps.keys().map(String::as_str).chain([END]);
-            self.context.unknown("FW0306", at, "step", word, known);
+    pub(super) fn target(&self, next: &Next, at: &At) -> Target {
+        match next {
+            Next::Word(word) if word == END => Target::End,
+            Next::Word(word) if word == JOIN => Target::Join,
+            Next::Word(word) => Target::Node(self.step(word, &[END, JOIN], at)),
+            Next::Leave(step) => Target::Leave(self.step(step, &[], &at.key("leave"))),
         }
-        if word == END { Target::End } else { Target::Node(word.into()) }
+    }
+
+    /// A step; an error where there is none. `words` may stand in its place.
+    pub(super) fn step(&self, key: &str, words: &[&str], at: &At) -> Key {
+        let steps = &self.document.body.steps;
+        if !steps.contains_key(key) && !self.document.cut.contains(&format!("/steps/{key}")) {
+            let known = steps.keys().map(String::as_str).chain(words.iter().copied());
+            self.context.unknown("FW0306", at, "step", key, known);
+        }
+        key.into()
     }
 
     /// Whether something was cut out of the entry here.
@@ -107,7 +120,10 @@ impl<'a> Flow<'_, 'a> {
         let mut compiled = IndexMap::new();
         for (key, start) in starts {
             let at = at.key(key);
-            let next = self.target(&start.next, &at.key("next"));
+            let next = match &*start.next {
+                END => Target::End,
+                step => Target::Node(self.step(step, &[END], &at.key("next"))),
+            };
             if let Some((on, key_scope)) = self.start_on(start, &at) {
                 let start_key = start
                     .key

@@ -86,10 +86,14 @@ pub struct Graph {
 /// Where an edge leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// To a node.
+    /// To a node of the same block.
     Node(Key),
     /// This token ends.
     End,
+    /// This token reaches the end of its block.
+    Join,
+    /// The block is cancelled, with those around it up to the one that owns this node; the token goes on there.
+    Leave(Key),
 }
 
 /// A node.
@@ -103,6 +107,25 @@ pub struct Node {
     pub action: Action,
     /// Applied when the step is left.
     pub set: Vec<Assignment>,
+    /// The innermost block that owns it, by the key of its fork; none where no block does.
+    pub block: Option<Key>,
+    /// What may happen while a token rests here, beside what the step itself waits for.
+    pub boundary: IndexMap<Key, Event>,
+}
+
+impl Node {
+    /// An event the node listens for: of a wait, or at its boundary.
+    pub fn event(&self, key: &Key) -> Option<&Event> {
+        self.waits_for().and_then(|events| events.get(key)).or_else(|| self.boundary.get(key))
+    }
+
+    /// The events of a wait.
+    pub fn waits_for(&self) -> Option<&IndexMap<Key, Event>> {
+        match &self.action {
+            Action::Wait { events } => Some(events),
+            _ => None,
+        }
+    }
 }
 
 /// What a node does.
@@ -137,7 +160,16 @@ pub enum Action {
     /// Arms its events; the first that fires wins.
     Wait {
         /// The events.
-        events: IndexMap<Key, WaitEvent>,
+        events: IndexMap<Key, Event>,
+    },
+    /// A token for each branch, in a block of their own; waits until they have joined.
+    Fork {
+        /// The first node of each branch.
+        branches: IndexMap<Key, Key>,
+        /// When they have joined.
+        join: Join,
+        /// Then.
+        next: Target,
     },
     /// Runs a pure script; its outputs are `step.<id>.<output>`.
     Script {
@@ -167,6 +199,7 @@ impl Action {
             Action::Set { .. } => "set",
             Action::Notify(_) => "notify",
             Action::Wait { .. } => "wait",
+            Action::Fork { .. } => "parallel",
             Action::Script { .. } => "script",
             Action::End { .. } => "end",
         }
@@ -231,11 +264,22 @@ pub struct NotifyStep {
     pub next: Target,
 }
 
-/// An event a step waits for.
+/// When the branches of a fork have joined. In any case they have once no token is left in the block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// When the last token is gone.
+    All,
+    /// When so many have reached the end of the block; the rest is cancelled.
+    Need(u32),
+}
+
+/// An event a step waits for, or that may happen while it waits.
 #[derive(Debug, Clone)]
-pub struct WaitEvent {
+pub struct Event {
     /// When it fires.
     pub timer: Timer,
+    /// Whether the step ends by it; if not, a second token goes on from `next`. Always true for a wait.
+    pub interrupt: bool,
     /// Applied when it fires.
     pub set: Vec<Assignment>,
     /// Then.

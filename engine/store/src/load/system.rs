@@ -28,6 +28,7 @@ pub(super) enum Holds {
     StartKey(Key, String),
     Unique(Need),
     OpenTasks(Uuid),
+    RecordInstances(Key, Uuid),
     RecordTasks(Key, Uuid),
     TaskPage(formwork_core::facts::TaskQuery),
     Events { form: Key, id: Uuid, before: Option<i64> },
@@ -62,6 +63,10 @@ impl Together {
             }
             Need::OpenTasks(instance) => {
                 loads.push(load(tasks::open_of(context.dialect, *instance), Holds::OpenTasks(*instance)));
+            }
+            Need::RecordInstances(form, id) => {
+                let select = instances_of(context, form, *id);
+                loads.push(load(select, Holds::RecordInstances(form.clone(), *id)));
             }
             Need::RecordTasks(form, id) => {
                 loads.push(load(tasks::of_record(context.dialect, *id), Holds::RecordTasks(form.clone(), *id)));
@@ -146,6 +151,9 @@ impl SystemLoad {
             Holds::OpenTasks(instance) => {
                 facts.open_tasks.insert(instance, rows.map(codec::task).collect::<Result<_, _>>()?);
             }
+            Holds::RecordInstances(form, id) => {
+                facts.record_instances.insert((form, id), rows.map(codec::instance).collect::<Result<_, _>>()?);
+            }
             Holds::RecordTasks(form, id) => {
                 facts.record_tasks.insert((form, id), rows.map(codec::task).collect::<Result<_, _>>()?);
             }
@@ -162,6 +170,16 @@ impl SystemLoad {
         }
         Ok(())
     }
+}
+
+/// The instances of a record that are not over, locked in the order of their ids.
+fn instances_of(context: &Context, form: &Key, id: Uuid) -> Select {
+    let lock = context.locking.at_least(Lock::Exclusive).clause();
+    let sql = format!(
+        "SELECT {} FROM fw_instance WHERE record = $1 AND form = $2 AND status IN ('running', 'failed') ORDER BY id{lock}",
+        codec::INSTANCE.columns
+    );
+    Select::new(sql, vec![bind_id(context.dialect, id), text(form)], codec::INSTANCE.kinds)
 }
 
 /// The history of a record, newest first.

@@ -30,7 +30,7 @@ fn id(number: u128) -> Uuid {
 fn instance() -> Instance {
     let state = State {
         format: 1,
-        tokens: vec![Token { activation: 3, step: "wait".into() }],
+        tokens: vec![Token { activation: 3, step: "wait".into(), block: 0 }],
         next_activation: 4,
         ..Default::default()
     };
@@ -132,6 +132,10 @@ async fn instances_tasks_and_timers_are_read_as_written(world: Arc<World>) {
     let found = asked(&world, needs.clone(), all).await;
     assert_eq!(found, (Some(first.clone()), Some(handle.clone()), Some(timer(8, 10)), None));
 
+    let of_record = vec![Need::RecordInstances("thing".into(), id(2))];
+    let live = |facts: &Facts| facts.record_instances.get(&("thing".into(), id(2))).cloned();
+    assert_eq!(asked(&world, of_record.clone(), live).await, [first.clone()]);
+
     (first.revision, first.status) = (2, InstanceStatus::Completed);
     handle.assignee = Some(id(7));
     (handle.status, handle.closed, handle.outcome) =
@@ -151,6 +155,7 @@ async fn instances_tasks_and_timers_are_read_as_written(world: Arc<World>) {
     };
     write(&world, changes).await;
     assert_eq!(asked(&world, needs, all).await, (Some(first), Some(handle.clone()), None, None));
+    assert_eq!(asked(&world, of_record, live).await, [], "one that is over is not asked for");
     let open = asked(&world, vec![Need::OpenTasks(id(1))], |facts| facts.open_tasks.get(&id(1)).cloned()).await;
     assert_eq!(open, [task(6, Pool::Person)]);
     let of_record = vec![Need::RecordTasks("thing".into(), id(2))];

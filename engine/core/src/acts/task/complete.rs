@@ -49,7 +49,7 @@ pub(super) fn complete(
     task.outcome = Some(outcome.to_owned());
     settle(turn, task.clone(), "task.completed", json!({"outcome": outcome}));
     instance.revision += 1;
-    let mut run = Run::new(turn, pack, workflow, session.as_mut(), instance, true);
+    let mut run = Run::new(turn, pack, workflow, session.as_mut(), instance);
     let result = run.complete(&task, outcome, chosen);
     run.finish(result)?;
     if let Some(mut session) = session {

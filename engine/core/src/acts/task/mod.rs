@@ -85,7 +85,10 @@ fn instance(turn: &Turn<'_>, id: Uuid) -> Result<Instance, Stop> {
 }
 
 /// The pack an instance is pinned to, and its workflow there.
-pub(super) fn pinned<'a>(turn: &Turn<'a>, instance: &Instance) -> Result<(&'a Arc<Pack>, &'a Arc<Workflow>), Stop> {
+pub(in crate::acts) fn pinned<'a>(
+    turn: &Turn<'a>,
+    instance: &Instance,
+) -> Result<(&'a Arc<Pack>, &'a Arc<Workflow>), Stop> {
     let running = turn.context.pack;
     let pack = match *running.hash() == instance.pack_hash {
         true => running,
@@ -105,5 +108,5 @@ fn settle(turn: &mut Turn<'_>, task: Task, kind: &str, mut data: Json) {
     turn.event(kind, task.record.clone(), Some(task.instance), step, data);
     let state = if task.status == TaskStatus::Open { "open" } else { "done" };
     turn.change.reply = Reply::Task { id: task.id, state };
-    turn.change.tasks.push(task);
+    turn.put_task(task);
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Next;
 use crate::documents::common::{Formula, Keyed, expression};
 
 /// The first true branch in the order of the file; null is false.
@@ -12,9 +13,9 @@ pub struct Choice {
     /// The branches.
     #[schemars(extend("minProperties" = 1))]
     pub branches: Keyed<Branch>,
-    /// A step, or `end`, where none is true.
+    /// Where it goes on where none is true.
     #[serde(rename = "else")]
-    pub otherwise: String,
+    pub otherwise: Next,
 }
 
 /// A branch.
@@ -25,6 +26,6 @@ pub struct Branch {
     #[serde(rename = "if")]
     #[schemars(extend("x-formwork-expression" = expression("boolean", "workflow", false)))]
     pub condition: Formula,
-    /// A step, or `end`.
-    pub next: String,
+    /// Where it goes on.
+    pub next: Next,
 }

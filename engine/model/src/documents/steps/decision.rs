@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Next;
+
 /// Evaluates a decision; its outputs are `step.<id>.<output>`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -10,6 +12,6 @@ use serde::Deserialize;
 pub struct Decision {
     /// The decision.
     pub decision: String,
-    /// A step, or `end`, where no rule hits; an incident where absent.
-    pub none: Option<String>,
+    /// Where it goes on where no rule hits; an incident where absent.
+    pub none: Option<Next>,
 }

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 
-use super::Assignments;
+use super::{Assignments, Next};
 use crate::documents::common::{Given, Keyed, LevelWord};
 use crate::text::Text;
 
@@ -55,8 +55,8 @@ pub struct Outcome {
     pub required: Vec<String>,
     /// Assigned on the way out.
     pub set: Assignments,
-    /// A step, or `end`.
-    pub next: String,
+    /// Where it goes on.
+    pub next: Next,
     /// Asked before.
     pub confirm: Option<Text>,
 }
@@ -73,8 +73,8 @@ struct LongOutcome {
     /// Assigned on the way out.
     #[serde(default)]
     set: Assignments,
-    /// A step, or `end`.
-    next: String,
+    /// Where it goes on.
+    next: Next,
     /// Asked before.
     confirm: Option<Text>,
 }
@@ -89,7 +89,8 @@ enum ShortOrLong {
 impl<'de> Deserialize<'de> for Outcome {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match ShortOrLong::deserialize(deserializer)? {
-            ShortOrLong::Short(next) => {
+            ShortOrLong::Short(word) => {
+                let next = Next::Word(word);
                 Self { label: None, required: Vec::new(), set: Assignments::new(), next, confirm: None }
             }
             ShortOrLong::Long(LongOutcome { label, required, set, next, confirm }) => {

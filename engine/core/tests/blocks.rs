@@ -1,0 +1,258 @@
+//! Tokens side by side: blocks and their joins, events at a boundary, and how what is not needed any more ends. What is
+//! expected was worked out by hand: `+a` a token entered the step, `-a` it left, `×a` it was cancelled there.
+
+mod support;
+
+use formwork_core::instance::{InstanceStatus, TaskStatus};
+use formwork_core::{Act, Viewer};
+use serde_json::{Value as Json, json};
+use support::{World, instant};
+use uuid::Uuid;
+
+/// A world in which a filed note runs these steps, from `first`.
+fn filed(steps: Json) -> (World, Viewer, Uuid) {
+    let mut world = World::new(&[
+        (
+            "pack.json",
+            json!({"version": "1.0.0", "title": "Notes", "languages": ["en"], "timezone": "Asia/Shanghai",
+                "roles": {"agent": {"title": "A"}}}),
+        ),
+        (
+            "forms/note.json",
+            json!({"label": "Note", "title": "text", "fields": {"text": {"type": "text"}, "n": {"type": "integer"}},
+                "access": {"agent": {"read": true, "create": true, "update": true, "delete": true, "fields": {"*": "write"}}}}),
+        ),
+        (
+            "workflows/flow.json",
+            json!({"label": "Flow", "for": "note", "start": {"filed": {"on": "created", "next": "first"}}, "steps": steps}),
+        ),
+    ]);
+    let ana = world.person("ana", &["agent"], &[]);
+    let note = world.create(&ana, "note", json!({"text": "a"})).unwrap();
+    (world, ana, note)
+}
+
+fn task(next: &str) -> Json {
+    json!({"type": "user", "assign": {"role": "agent"}, "outcomes": {"done": next}})
+}
+
+fn mark(n: i64, next: Json) -> Json {
+    json!({"type": "set", "set": {"n": n}, "next": next})
+}
+
+/// Does the open task of a step.
+fn done(world: &mut World, ana: &Viewer, step: &str) {
+    let task = world.open_task(step).id;
+    world.task_act(ana, task, formwork_core::stimulus::Verb::Claim).unwrap();
+    world.complete(ana, task, "done", json!({})).unwrap();
+}
+
+fn trail(world: &World) -> String {
+    let step = |event: &formwork_core::change::Event| {
+        let sign = match event.kind.as_str() {
+            "step.entered" => "+",
+            "step.left" => "-",
+            "step.cancelled" => "×",
+            _ => return None,
+        };
+        event.step.as_ref().map(|(step, _)| format!("{sign}{step}"))
+    };
+    world.stored.events.iter().filter_map(step).collect::<Vec<_>>().join(" ")
+}
+
+fn status(world: &World) -> InstanceStatus {
+    world.stored.instances.values().next().unwrap().status
+}
+
+/// Nothing is left that waits: no token, block, timer or open task.
+fn is_over(world: &World) -> bool {
+    let instance = world.stored.instances.values().next().unwrap();
+    let open = world.stored.tasks.values().any(|task| task.status == TaskStatus::Open);
+    instance.state.tokens.is_empty() && instance.state.blocks.is_empty() && world.stored.timers.is_empty() && !open
+}
+
+#[test]
+fn all_branches_join_once() {
+    let (mut world, ana, note) = filed(json!({
+        "first": {"type": "parallel", "branches": {"a": "quick", "b": "pay", "c": "write"}, "next": "after"},
+        "quick": mark(1, json!("join")),
+        "pay": task("join"),
+        "write": task("end"),
+        "after": mark(9, json!("end"))}));
+    assert_eq!(trail(&world), "+first +quick +pay +write -quick", "the quick branch does not close the block");
+    done(&mut world, &ana, "write");
+    assert_eq!(world.value("note", note, "n"), json!(1), "one branch is still at work");
+    done(&mut world, &ana, "pay");
+    assert_eq!(trail(&world), "+first +quick +pay +write -quick -write -pay -first +after -after");
+    assert_eq!((world.value("note", note, "n"), status(&world)), (json!(9), InstanceStatus::Completed));
+    assert!(is_over(&world));
+}
+
+#[test]
+fn a_block_of_quick_branches_is_over_at_once() {
+    let (world, ..) = filed(json!({
+        "first": {"type": "parallel", "branches": {"a": "one", "b": "two"}, "next": "end"},
+        "one": mark(1, json!("join")),
+        "two": mark(2, json!("end"))}));
+    assert_eq!(trail(&world), "+first +one +two -one -two -first");
+    assert_eq!(status(&world), InstanceStatus::Completed);
+}
+
+#[test]
+fn any_branch_ends_the_others() {
+    let steps = json!({
+        "first": {"type": "parallel", "join": "any", "branches": {"a": "one", "b": "two"}, "next": "after"},
+        "one": task("join"),
+        "two": {"type": "wait", "events": {"day": {"after": "P1D", "next": "join"}}},
+        "after": mark(9, json!("end"))});
+    let (mut world, ana, _) = filed(steps.clone());
+    done(&mut world, &ana, "one");
+    assert_eq!(trail(&world), "+first +one +two -one ×two -first +after -after");
+    assert!(is_over(&world), "the timer of the other branch is gone");
+
+    let (mut world, ..) = filed(steps);
+    let at = world.at + chrono::TimeDelta::days(1);
+    world.advance_to(at);
+    assert_eq!(trail(&world), "+first +one +two -two ×one -first +after -after");
+    assert_eq!(world.stored.tasks.values().next().unwrap().status, TaskStatus::Cancelled);
+    assert!(is_over(&world));
+}
+
+#[test]
+fn a_branch_that_arrives_before_another_has_begun_ends_it() {
+    let (world, ..) = filed(json!({
+        "first": {"type": "parallel", "join": "any", "branches": {"a": "one", "b": "two"}, "next": "end"},
+        "one": mark(1, json!("join")),
+        "two": task("join")}));
+    assert_eq!(trail(&world), "+first +one +two -one ×two -first");
+    assert!(world.stored.tasks.is_empty(), "no task was opened for nobody");
+}
+
+#[test]
+fn so_many_of_the_branches_are_enough() {
+    let (mut world, ana, _) = filed(json!({
+        "first": {"type": "parallel", "join": {"need": 2}, "branches": {"a": "one", "b": "two", "c": "three"}, "next": "end"},
+        "one": task("join"), "two": task("join"), "three": task("join")}));
+    done(&mut world, &ana, "two");
+    assert_eq!(status(&world), InstanceStatus::Running);
+    done(&mut world, &ana, "one");
+    assert_eq!(trail(&world), "+first +one +two +three -two -one ×three -first");
+    assert!(is_over(&world));
+}
+
+#[test]
+fn branches_that_end_without_joining_close_the_block_all_the_same() {
+    let (mut world, ana, _) = filed(json!({
+        "first": {"type": "parallel", "join": {"need": 2}, "branches": {"a": "one", "b": "two"}, "next": "end"},
+        "one": task("end"), "two": task("join")}));
+    done(&mut world, &ana, "one");
+    done(&mut world, &ana, "two");
+    assert_eq!(status(&world), InstanceStatus::Completed, "one arrived, but nobody else can");
+}
+
+#[test]
+fn blocks_nest() {
+    let (mut world, ana, _) = filed(json!({
+        "first": {"type": "parallel", "branches": {"a": "inner", "b": "one"}, "next": "end"},
+        "inner": {"type": "parallel", "branches": {"c": "two", "d": "three"}, "next": "four"},
+        "one": task("join"), "two": task("join"), "three": task("join"), "four": task("join")}));
+    for step in ["two", "one", "three"] {
+        done(&mut world, &ana, step);
+    }
+    assert_eq!(trail(&world), "+first +inner +one +two +three -two -one -three -inner +four");
+    done(&mut world, &ana, "four");
+    assert_eq!(status(&world), InstanceStatus::Completed);
+    assert!(is_over(&world));
+}
+
+#[test]
+fn leaving_gives_up_every_block_around() {
+    let (mut world, ana, _) = filed(json!({
+        "first": {"type": "parallel", "branches": {"a": "inner", "b": "one"}, "next": "end"},
+        "inner": {"type": "parallel", "branches": {"c": "two", "d": "three"}, "next": "join"},
+        "one": task("join"), "three": task("join"),
+        "two": {"type": "user", "assign": {"role": "agent"}, "outcomes": {"done": {"next": {"leave": "outside"}}}},
+        "outside": task("end")}));
+    done(&mut world, &ana, "two");
+    assert_eq!(trail(&world), "+first +inner +one +two +three -two ×three ×inner ×one ×first +outside");
+    done(&mut world, &ana, "outside");
+    assert_eq!(status(&world), InstanceStatus::Completed);
+    assert!(is_over(&world));
+}
+
+#[test]
+fn an_event_at_the_boundary_ends_the_step() {
+    let steps = json!({
+        "first": {"type": "user", "assign": {"role": "agent"}, "outcomes": {"done": "end"},
+            "boundary": {"late": {"after": "PT2H", "set": {"n": 7}, "next": "second"}}},
+        "second": task("end")});
+    let (mut world, ana, note) = filed(steps.clone());
+    world.advance_to(instant("2026-01-05T02:59:59Z"));
+    assert_eq!(trail(&world), "+first");
+    world.advance_to(instant("2026-01-05T03:00:00Z"));
+    assert_eq!((trail(&world).as_str(), world.value("note", note, "n")), ("+first -first +second", json!(7)));
+    let first = world.stored.tasks.values().find(|task| &*task.step == "first").unwrap().clone();
+    assert_eq!(first.status, TaskStatus::Cancelled);
+    let late = world.complete(&ana, first.id, "done", json!({})).unwrap_err();
+    assert_eq!(late.code, "task_closed");
+    done(&mut world, &ana, "second");
+    assert!(is_over(&world));
+
+    let (mut world, ana, _) = filed(steps);
+    done(&mut world, &ana, "first");
+    assert!(is_over(&world), "whoever is in time is not bothered later");
+}
+
+#[test]
+fn an_event_at_the_boundary_may_leave_the_step_alone() {
+    let (mut world, ana, note) = filed(json!({
+        "first": {"type": "user", "assign": {"role": "agent"}, "outcomes": {"done": "end"},
+            "boundary": {"nudge": {"after": "PT2H", "interrupt": false, "next": "note"}}},
+        "note": mark(3, json!("end"))}));
+    world.advance_to(instant("2026-01-06T01:00:00Z"));
+    assert_eq!((trail(&world).as_str(), world.value("note", note, "n")), ("+first +note -note", json!(3)));
+    assert_eq!(status(&world), InstanceStatus::Running, "the task is still to be done");
+    done(&mut world, &ana, "first");
+    assert!(is_over(&world));
+}
+
+#[test]
+fn a_boundary_around_a_block_ends_all_of_it() {
+    let (mut world, ..) = filed(json!({
+        "first": {"type": "parallel", "branches": {"a": "one", "b": "two"}, "next": "end",
+            "boundary": {"late": {"after": "P1D", "next": "after"}}},
+        "one": task("join"),
+        "two": {"type": "wait", "events": {"week": {"after": "P7D", "next": "join"}}},
+        "after": mark(5, json!("end"))}));
+    let at = world.at + chrono::TimeDelta::days(1);
+    world.advance_to(at);
+    assert_eq!(trail(&world), "+first +one +two ×one ×two -first +after -after");
+    assert!(is_over(&world));
+}
+
+#[test]
+fn a_second_token_in_a_block_is_waited_for() {
+    let (mut world, ana, _) = filed(json!({
+        "first": {"type": "parallel", "branches": {"a": "one", "b": "two"}, "next": "end"},
+        "one": {"type": "user", "assign": {"role": "agent"}, "outcomes": {"done": "join"},
+            "boundary": {"nudge": {"after": "PT1H", "interrupt": false, "next": "extra"}}},
+        "two": mark(1, json!("join")), "extra": task("join")}));
+    world.advance_to(instant("2026-01-05T02:00:00Z"));
+    done(&mut world, &ana, "one");
+    assert_eq!(trail(&world), "+first +one +two -two +extra -one");
+    done(&mut world, &ana, "extra");
+    assert_eq!(status(&world), InstanceStatus::Completed);
+}
+
+#[test]
+fn deleting_the_record_ends_what_waits_for_a_point_in_time() {
+    let (mut world, ana, note) = filed(json!({
+        "first": {"type": "parallel", "branches": {"a": "one", "b": "two"}, "next": "end"},
+        "one": task("join"), "two": {"type": "wait", "events": {"day": {"after": "P1D", "next": "join"}}}}));
+    world.submit(&ana, Act::Delete { form: "note".into(), id: note, expected_version: None }).unwrap();
+    assert_eq!(
+        (trail(&world).as_str(), status(&world)),
+        ("+first +one +two ×one ×two ×first", InstanceStatus::Cancelled)
+    );
+    assert!(is_over(&world));
+}

@@ -1,0 +1,26 @@
+//! Events: what a `wait` arms, and what may happen at the boundary of a step that waits.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Assignments, Next};
+use crate::documents::common::{Given, value_expression};
+
+/// An event: exactly one of `after` and `until`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// That long after the step was entered: an ISO 8601 duration or `=expression`.
+    #[schemars(extend("x-formwork-expression" = value_expression("duration", "workflow")))]
+    pub after: Option<Given>,
+    /// At that instant; a past one fires at once.
+    #[schemars(extend("x-formwork-expression" = value_expression("datetime", "workflow")))]
+    pub until: Option<Given>,
+    /// At a boundary: whether the step ends by it (the default); if not, a second token goes on from `next`.
+    pub interrupt: Option<bool>,
+    /// Assigned when it fires.
+    #[serde(default)]
+    pub set: Assignments,
+    /// Where it goes on.
+    pub next: Next,
+}
