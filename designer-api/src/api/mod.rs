@@ -5,6 +5,7 @@ pub mod analytics;
 pub mod forms;
 pub mod health;
 pub mod imports;
+pub mod messages;
 pub mod openapi;
 pub mod packs;
 pub mod problem;
@@ -26,6 +27,7 @@ pub fn routes() -> Router<Arc<Server>> {
         .merge(forms::routes())
         .merge(records::routes())
         .merge(tasks::routes())
+        .merge(messages::routes())
         .merge(analytics::routes())
         .merge(packs::routes())
         .merge(openapi::routes())

@@ -117,7 +117,7 @@ fn fixed_paths() -> Map<String, Value> {
 }
 
 /// Path, method, what it does. A test compares this table with the router.
-pub const FIXED: [(&str, &str, &str); 24] = [
+pub const FIXED: [(&str, &str, &str); 25] = [
     ("/healthz", "get", "The process lives"),
     ("/readyz", "get", "The process can serve"),
     ("/api/session", "post", "Log in"),
@@ -132,6 +132,7 @@ pub const FIXED: [(&str, &str, &str); 24] = [
     ("/api/records/{form}/{id}/comments", "post", "Comment on a record"),
     ("/api/tasks", "get", "A box of my inbox: mine, claimable, team, done"),
     ("/api/tasks/{id}", "get", "One task with its form"),
+    ("/api/messages/{name}", "post", "An event from outside: whoever waits for it goes on"),
     ("/api/tasks/{id}/{verb}", "post", "claim, release, complete, transfer, comment"),
     ("/api/workflows/{workflow}/start", "post", "Start a workflow by hand"),
     ("/api/metrics/{metric}", "get", "A metric"),

@@ -164,7 +164,7 @@ async fn start(
     Ok(Json(json!({"instance": {"id": instance}, "seq": committed.seq})))
 }
 
-fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let body = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("the body does not fit: {error}")))
 }

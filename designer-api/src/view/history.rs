@@ -60,7 +60,8 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
         "comment" => "comment",
         "record.created" | "record.updated" => "change",
         "task.claimed" | "task.released" | "task.transferred" | "task.completed" => "task",
-        "instance.started" | "instance.completed" | "instance.cancelled" | "message.stored" | "incident.opened" => "system",
+        "instance.started" | "instance.completed" | "instance.cancelled" | "message.stored" | "message.received"
+        | "incident.opened" => "system",
         _ => return None,
     };
     let actor = match (item["actor"]["name"].as_str(), item["actor_kind"].as_str()) {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use formwork_model::Key;
 
-use crate::instance::{Instance, Task, TimerRow};
+use crate::instance::{Instance, Subscription, Task, TimerRow};
 use crate::record::Record;
 
 /// Everything one stimulus writes, set-wise. The store adds change-log rows for each record change by itself.
@@ -24,6 +24,12 @@ pub struct ChangeSet {
     pub timers_set: Vec<TimerRow>,
     /// Timers disarmed or fired.
     pub timers_removed: Vec<Uuid>,
+    /// Subscriptions made.
+    pub subscriptions_set: Vec<Subscription>,
+    /// Subscriptions that have ended.
+    pub subscriptions_removed: Vec<Uuid>,
+    /// (name, id, when) of messages taken in: a second one with the same id is none.
+    pub messages: Vec<(Key, String, DateTime<Utc>)>,
     /// Messages to leave the house.
     pub outbox: Vec<OutboxMessage>,
     /// History.
@@ -147,6 +153,8 @@ pub enum Reply {
     },
     /// An instance was started, or the key had started this one before.
     Instance(Uuid),
+    /// A message was taken in: how many instances had waited for it; none where it had been taken in before.
+    Message(Option<u32>),
     /// The stimulus came too late and changed nothing: its timer or activation was gone.
     Gone,
 }

@@ -48,6 +48,7 @@ pub fn decide(
             acts::scheduled(&mut turn, workflow, start, *due_at, *row)?;
         }
         Act::Timer { id } => acts::timer(&mut turn, *id)?,
+        Act::Message { name, key, id, data } => acts::message(&mut turn, name, key, id.as_deref(), data)?,
         Act::Comment { form, id, text } => acts::comment(&mut turn, form, *id, text)?,
     }
     Ok(turn.change)

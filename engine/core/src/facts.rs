@@ -12,7 +12,7 @@ use formwork_model::pack::analytics::TaskBox;
 use formwork_model::{Key, Value};
 
 use crate::change::Event;
-use crate::instance::{Instance, Task, TimerRow};
+use crate::instance::{Instance, Subscription, Task, TimerRow};
 use crate::read::Query;
 use crate::record::Record;
 use crate::viewer::Viewer;
@@ -59,6 +59,15 @@ pub enum Need {
     Task(Uuid),
     /// A timer, locked.
     Timer(Uuid),
+    /// Who waits for a message of this name and key, in the order of their instances.
+    Subscriptions {
+        /// The name.
+        name: Key,
+        /// The key.
+        key: String,
+    },
+    /// Whether a message of this name and id was taken in before.
+    Message(Key, String),
     /// A user: whether they exist and are active, their roles and queues.
     User(Uuid),
     /// The open tasks of an instance.
@@ -132,6 +141,10 @@ pub struct Facts {
     pub tasks: HashMap<Uuid, Option<Task>>,
     /// By id.
     pub timers: HashMap<Uuid, Option<TimerRow>>,
+    /// By name and key.
+    pub subscriptions: HashMap<(Key, String), Vec<Subscription>>,
+    /// By name and id: whether it was taken in before.
+    pub messages: HashMap<(Key, String), bool>,
     /// By id.
     pub users: HashMap<Uuid, Option<UserFacts>>,
     /// By instance.

@@ -151,6 +151,25 @@ pub enum TaskStatus {
     Cancelled,
 }
 
+/// A message an instance waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Follows from what it is, as a timer's.
+    pub id: Uuid,
+    /// The instance.
+    pub instance: Uuid,
+    /// The pack its workflow is of.
+    pub pack: Key,
+    /// The activation it belongs to.
+    pub activation: u64,
+    /// The event of the step.
+    pub event: Key,
+    /// Name of the message.
+    pub name: Key,
+    /// What tells the one waited for from others.
+    pub key: String,
+}
+
 /// A point in time an instance waits for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimerRow {

@@ -37,6 +37,7 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "invalid" => ("记录未通过校验", "the record is not valid"),
         "malformed" => ("请求无法识别", "the request cannot be understood"),
         "record_not_found" => ("找不到该记录", "there is no such record"),
+        "message_not_found" => ("找不到该消息", "there is no such message"),
         "form_not_found" => ("找不到该表单", "there is no such form"),
         "forbidden" => ("您没有执行此操作的权限", "you may not do this"),
         "conflict" => ("记录已被他人修改", "the record has been changed by somebody else"),

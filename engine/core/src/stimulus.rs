@@ -96,6 +96,17 @@ pub enum Act {
         /// The timer.
         id: Uuid,
     },
+    /// An event from outside: whoever waits for it goes on.
+    Message {
+        /// Its name.
+        name: Key,
+        /// What tells the one waited for from others.
+        key: String,
+        /// The sender's id of it: the same id is taken in once.
+        id: Option<String>,
+        /// What it carries, as on the wire.
+        data: Map<String, Json>,
+    },
     /// Write a comment on a record.
     Comment {
         /// The form.

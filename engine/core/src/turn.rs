@@ -131,6 +131,15 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Ends a subscription, whether it was made before or within this stimulus.
+    pub(crate) fn unsubscribe(&mut self, subscription: Uuid) {
+        let made = self.change.subscriptions_set.len();
+        self.change.subscriptions_set.retain(|known| known.id != subscription);
+        if self.change.subscriptions_set.len() == made && !self.change.subscriptions_removed.contains(&subscription) {
+            self.change.subscriptions_removed.push(subscription);
+        }
+    }
+
     /// A refusal in the actor's language.
     pub(crate) fn refuse(&self, kind: RejectionKind, code: &str) -> Stop {
         Box::new(Rejection::new(kind, code, message(&self.actor().language, code, "", ""))).into()

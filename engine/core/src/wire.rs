@@ -18,7 +18,7 @@ use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use formwork_model::expr::Type;
-use formwork_model::expr::duration::format_iso;
+use formwork_model::expr::duration::{format_iso, parse_iso};
 use formwork_model::expr::times::{Moment, parse_datetime};
 use formwork_model::pack::form::{Field, FieldKind};
 use formwork_model::{Pack, Value};
@@ -54,6 +54,23 @@ impl Misfit {
     /// A misfit with its limit.
     pub fn new(code: &'static str, limit: impl ToString) -> Self {
         Self { code, limit: limit.to_string() }
+    }
+}
+
+/// Reads a value of one of the types that have no field: of what a message carries. None where it is no such value.
+pub fn parse_as(pack: &Pack, ty: &Type, json: &Json) -> Option<Value> {
+    let text = || json.as_str().filter(|text| !text.contains('\0'));
+    match ty {
+        _ if json.is_null() => Some(Value::Null),
+        Type::Text => text().map(|text| Value::Text(text.to_owned())),
+        Type::Integer => integer(json).map(Value::Integer),
+        Type::Decimal { scale } => decimal(json, u32::from(*scale))?.ok(),
+        Type::Money => decimal(json, 2)?.ok(),
+        Type::Boolean => boolean(json),
+        Type::Date => date(text()?),
+        Type::DateTime => instant(pack, text()?),
+        Type::Duration => parse_iso(text()?).map(Value::Duration),
+        _ => None,
     }
 }
 

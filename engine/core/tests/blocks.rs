@@ -1,12 +1,13 @@
-//! Tokens side by side: blocks and their joins, events at a boundary, and how what is not needed any more ends. What is
+//! Tokens side by side: blocks and their joins, events at a boundary, messages, and how what is not needed any more ends. What is
 //! expected was worked out by hand: `+a` a token entered the step, `-a` it left, `×a` it was cancelled there.
 
 mod support;
 
+use formwork_core::change::Reply;
 use formwork_core::instance::{InstanceStatus, TaskStatus};
 use formwork_core::{Act, Viewer};
 use serde_json::{Value as Json, json};
-use support::{World, instant};
+use support::{World, instant, object};
 use uuid::Uuid;
 
 /// A world in which a filed note runs these steps, from `first`.
@@ -15,11 +16,13 @@ fn filed(steps: Json) -> (World, Viewer, Uuid) {
         (
             "pack.json",
             json!({"version": "1.0.0", "title": "Notes", "languages": ["en"], "timezone": "Asia/Shanghai",
-                "roles": {"agent": {"title": "A"}}}),
+                "roles": {"agent": {"title": "A"}, "bot": {"title": "B"}},
+                "messages": {"customer.replied": {"from": ["bot"], "data": {"text": "text", "stars": "integer"}}}}),
         ),
         (
             "forms/note.json",
             json!({"label": "Note", "title": "text", "fields": {"text": {"type": "text"}, "n": {"type": "integer"}},
+                "rules": {"small": {"check": "(n ?? 0) < 100", "at": "n", "message": "too many"}},
                 "access": {"agent": {"read": true, "create": true, "update": true, "delete": true, "fields": {"*": "write"}}}}),
         ),
         (
@@ -255,4 +258,66 @@ fn deleting_the_record_ends_what_waits_for_a_point_in_time() {
         ("+first +one +two ×one ×two ×first", InstanceStatus::Cancelled)
     );
     assert!(is_over(&world));
+}
+
+/// A message about the note, by whoever may send it.
+fn reply(world: &mut World, note: Uuid, id: Option<&str>, data: Json) -> Result<Reply, formwork_core::Rejection> {
+    let bot = world.person("bot", &["bot"], &[]);
+    let (key, id) = (note.to_string(), id.map(str::to_owned));
+    world.submit(&bot, Act::Message { name: "customer.replied".into(), key, id, data: object(data) })
+}
+
+fn asked() -> Json {
+    json!({
+        "first": {"type": "wait", "events": {
+            "replied": {"message": "customer.replied", "key": "record.id", "if": "event.stars != 1",
+                "set": {"text": "=event.text", "n": "=event.stars"}, "next": "second"},
+            "silence": {"after": "P7D", "next": "end"}}},
+        "second": task("end")})
+}
+
+#[test]
+fn a_message_moves_on_who_waits_for_it_and_what_it_carries_is_taken() {
+    let (mut world, _, note) = filed(asked());
+    let stranger = reply(&mut world, Uuid::nil(), None, json!({})).unwrap();
+    assert_eq!(stranger, Reply::Message(Some(0)), "nobody waits for another key");
+    let unwanted = reply(&mut world, note, None, json!({"stars": 1})).unwrap();
+    assert_eq!((unwanted, trail(&world).as_str()), (Reply::Message(Some(0)), "+first"));
+    let taken = reply(&mut world, note, Some("m1"), json!({"text": "hello", "stars": 5})).unwrap();
+    assert_eq!((taken, trail(&world).as_str()), (Reply::Message(Some(1)), "+first -first +second"));
+    assert_eq!((world.value("note", note, "text"), world.value("note", note, "n")), (json!("hello"), json!(5)));
+    assert!(world.stored.subscriptions.is_empty() && world.stored.timers.is_empty(), "nothing waits any more");
+}
+
+#[test]
+fn a_message_is_taken_in_once() {
+    let (mut world, ana, note) = filed(json!({
+        "first": {"type": "user", "assign": {"role": "agent"}, "outcomes": {"done": "end"},
+            "boundary": {"chased": {"message": "customer.replied", "key": "record.id", "interrupt": false, "set": {"n": "=(record.n ?? 0) + 1"}, "next": "end"}}}}));
+    assert_eq!(reply(&mut world, note, Some("m1"), json!({})).unwrap(), Reply::Message(Some(1)));
+    let before = world.stored.clone();
+    assert_eq!(reply(&mut world, note, Some("m1"), json!({})).unwrap(), Reply::Message(None));
+    assert_eq!(world.stored, before);
+    assert_eq!(reply(&mut world, note, Some("m2"), json!({})).unwrap(), Reply::Message(Some(1)), "it waits for more");
+    assert_eq!(world.value("note", note, "n"), json!(2));
+    done(&mut world, &ana, "first");
+    assert!(is_over(&world) && world.stored.subscriptions.is_empty());
+    assert_eq!(reply(&mut world, note, Some("m3"), json!({})).unwrap(), Reply::Message(Some(0)));
+}
+
+#[test]
+fn a_message_is_refused_to_strangers_with_unknown_contents_and_where_a_rule_breaks() {
+    let (mut world, ana, note) = filed(asked());
+    let before = world.stored.clone();
+    let act = |name: &str| Act::Message { name: name.into(), key: note.to_string(), id: None, data: object(json!({})) };
+    // Who may not send it learns no more than who names one that is not.
+    assert_eq!(world.submit(&ana, act("customer.replied")).unwrap_err().code, "message_not_found");
+    assert_eq!(world.submit(&ana, act("customer.left")).unwrap_err().code, "message_not_found");
+    let rejection = reply(&mut world, note, None, json!({"stars": "many", "mood": "bad"})).unwrap_err();
+    let told: Vec<_> = rejection.errors.iter().map(|error| (error.code.as_str(), error.pointer.as_str())).collect();
+    assert_eq!(told, [("unknown_field", "/data/mood"), ("wrong_type", "/data/stars")]);
+    let rejection = reply(&mut world, note, Some("m1"), json!({"stars": 100})).unwrap_err();
+    assert_eq!(rejection.errors[0].code, "small");
+    assert_eq!(world.stored, before, "nothing of it happened");
+    assert_eq!(reply(&mut world, note, Some("m1"), json!({"stars": 9})).unwrap(), Reply::Message(Some(1)));
 }

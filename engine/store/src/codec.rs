@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use formwork_core::change::{Event, OutboxMessage, Reply, Written};
 use formwork_core::facts::UserFacts;
-use formwork_core::instance::{Instance, InstanceStatus, Pool, State, Task, TaskStatus, TimerRow};
+use formwork_core::instance::{Instance, InstanceStatus, Pool, State, Subscription, Task, TaskStatus, TimerRow};
 use formwork_model::{Key, Value};
 
 use crate::dialect::ColumnKind::{self, DateTime as Time, Id, Integer, Json as Document, Text};
@@ -32,6 +32,11 @@ pub(crate) const TASK: Selection = Selection {
 
 pub(crate) const TIMER: Selection =
     Selection { columns: "id, instance, pack, activation, event, due_at", kinds: &[Id, Id, Text, Integer, Text, Time] };
+
+pub(crate) const SUBSCRIPTION: Selection = Selection {
+    columns: "id, instance, pack, activation, event, name, message_key",
+    kinds: &[Id, Id, Text, Integer, Text, Text, Text],
+};
 
 pub(crate) const EVENT: Selection = Selection {
     columns: "number, at, form, record, instance, kind, step, activation, actor, actor_kind, data",
@@ -207,6 +212,19 @@ pub(crate) fn event(row: Row) -> Result<(i64, Event), Fault> {
     Ok((seq, event))
 }
 
+pub(crate) fn subscription(row: Row) -> Result<Subscription, Fault> {
+    let mut row = Reader::new(row);
+    Ok(Subscription {
+        id: row.id()?,
+        instance: row.id()?,
+        pack: row.key()?,
+        activation: number(row.integer()?),
+        event: row.key()?,
+        name: row.key()?,
+        key: row.text()?,
+    })
+}
+
 pub(crate) fn user(row: Row) -> Result<User, Fault> {
     let mut row = Reader::new(row);
     let (id, login, password_hash) = (row.id()?, row.text()?, row.text()?);
@@ -290,6 +308,7 @@ pub(crate) fn reply_document(reply: &Reply) -> Json {
         Reply::Deleted => json!({"is": "deleted"}),
         Reply::Task { id, state } => json!({"is": "task", "id": id, "state": state}),
         Reply::Instance(id) => json!({"is": "instance", "id": id}),
+        Reply::Message(taken) => json!({"is": "message", "taken": taken}),
         Reply::Gone => json!({"is": "gone"}),
     }
 }
@@ -321,6 +340,7 @@ pub(crate) fn reply_of(document: &Json) -> Result<Reply, Fault> {
             },
         },
         "instance" => Reply::Instance(id()?),
+        "message" => Reply::Message(document["taken"].as_u64().and_then(|taken| u32::try_from(taken).ok())),
         "gone" => Reply::Gone,
         _ => return Err(unreadable()),
     })

@@ -4,6 +4,7 @@ mod cases;
 mod crash;
 mod http;
 mod imports;
+mod messages;
 mod nodes;
 mod tidy;
 mod webhook;

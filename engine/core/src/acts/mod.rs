@@ -3,6 +3,7 @@
 mod comment;
 mod create;
 mod delete;
+mod message;
 mod scheduled;
 mod start;
 mod task;
@@ -13,6 +14,7 @@ mod upsert;
 pub(crate) use comment::comment;
 pub(crate) use create::create;
 pub(crate) use delete::delete;
+pub(crate) use message::message;
 pub(crate) use scheduled::scheduled;
 pub(crate) use start::start;
 pub(crate) use task::task;

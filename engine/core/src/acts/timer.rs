@@ -72,7 +72,7 @@ pub(super) fn told(errors: &[FieldError]) -> String {
     errors.collect::<Vec<_>>().join("; ")
 }
 
-enum Found<'a> {
+pub(super) enum Found<'a> {
     /// The instance works on no record.
     Nothing,
     /// Its record.
@@ -81,7 +81,7 @@ enum Found<'a> {
     Deleted,
 }
 
-fn session<'a>(turn: &Turn<'a>, instance: &Instance) -> Result<Found<'a>, Stop> {
+pub(super) fn session<'a>(turn: &Turn<'a>, instance: &Instance) -> Result<Found<'a>, Stop> {
     let context = turn.context;
     let Some((form, id)) = &instance.record else { return Ok(Found::Nothing) };
     let Some(shape) = context.pack.forms().get(form) else { return Ok(Found::Deleted) };

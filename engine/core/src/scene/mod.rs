@@ -196,6 +196,8 @@ pub(crate) struct Scene<'a> {
     pub old: Option<&'a Record>,
     /// The running workflow.
     pub instance: Option<&'a Instance>,
+    /// What a message carries.
+    pub event: Option<&'a IndexMap<Key, Value>>,
     /// Inputs of the decision.
     pub inputs: Option<&'a IndexMap<Key, Value>>,
     /// The input of the decision cell.
@@ -205,7 +207,7 @@ pub(crate) struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// A scene with these rows, innermost first.
     pub(crate) fn new(context: Context<'a>, rows: Vec<RowView<'a>>) -> Self {
-        Self { context, rows, old: None, instance: None, inputs: None, cell: None }
+        Self { context, rows, old: None, instance: None, event: None, inputs: None, cell: None }
     }
 
     /// A scene over one record.
@@ -258,6 +260,7 @@ impl<'a> Scene<'a> {
 impl Names for Scene<'_> {
     fn value(&self, name: &Name) -> Option<Value> {
         match name {
+            Name::Event(key) => Some(self.event?.get(key).cloned().unwrap_or_default()),
             Name::Input(key) => self.inputs?.get(key).cloned(),
             Name::Var(key) => Some(self.instance?.state.vars.get(key).cloned().unwrap_or_default()),
             Name::Instance(attribute) => {

@@ -87,7 +87,7 @@ impl<'a> Run<'_, 'a> {
         self.instance.state.tokens.retain(|token| token.activation != activation);
         let at = self.turn.context.at;
         self.instance.state.steps.entry(node.key.clone()).or_default().left_at = Some(at);
-        self.event("step.cancelled", Some((&node.key, activation)), json!({"reason": reason}));
+        self.note("step.cancelled", Some((&node.key, activation)), json!({"reason": reason}));
         Ok(())
     }
 
@@ -97,7 +97,7 @@ impl<'a> Run<'_, 'a> {
             task.status = TaskStatus::Cancelled;
             task.closed = Some((self.turn.context.at, self.turn.actor().user));
             let data = json!({"task": task.id, "reason": reason});
-            self.event("task.cancelled", Some((&task.step.clone(), activation)), data);
+            self.note("task.cancelled", Some((&task.step.clone(), activation)), data);
             self.turn.put_task(task);
         }
         Ok(())

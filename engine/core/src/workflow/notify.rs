@@ -28,11 +28,11 @@ impl<'a> Run<'_, 'a> {
     pub(super) fn send(&mut self, node: &'a Node, activation: u64, step: &NotifyStep) -> Result<(), Halt> {
         let place = Some((&node.key, activation));
         if !self.instance.state.notify {
-            self.event("message.skipped", place, json!({"template": step.template, "reason": "off"}));
+            self.note("message.skipped", place, json!({"template": step.template, "reason": "off"}));
             return Ok(());
         }
         let (Some(to), Some(channel)) = (self.text(&node.key, &step.to)?, step.channels.first()) else {
-            self.event("message.skipped", place, json!({"template": step.template, "reason": "no address"}));
+            self.note("message.skipped", place, json!({"template": step.template, "reason": "no address"}));
             return Ok(());
         };
         let Some(template) = self.pack.templates().get(&step.template) else {
@@ -57,7 +57,7 @@ impl<'a> Run<'_, 'a> {
             created_at: self.turn.context.at,
         };
         let data = json!({"template": message.template, "channel": message.channel, "key": message.key});
-        self.event("message.stored", place, data);
+        self.note("message.stored", place, data);
         self.turn.change.outbox.push(message);
         Ok(())
     }

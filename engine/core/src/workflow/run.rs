@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use formwork_model::pack::workflow::{AssignTo, Assignment, Node, Target, Workflow};
-use formwork_model::{Key, Pack};
+use formwork_model::{Key, Pack, Value};
 
 use crate::Stop;
 use crate::change::Incident;
@@ -32,6 +33,8 @@ pub(crate) struct Run<'t, 'a> {
     /// The record it works on.
     pub(super) session: Option<&'t mut Session<'a>>,
     pub(super) instance: Instance,
+    /// What the message carries that is being taken in.
+    pub(super) event: Option<IndexMap<Key, Value>>,
     /// How the instance ends, if it ends now.
     pub(super) ending: Option<Key>,
     steps: u32,
@@ -83,7 +86,7 @@ impl<'t, 'a> Run<'t, 'a> {
         session: Option<&'t mut Session<'a>>,
         instance: Instance,
     ) -> Self {
-        Self { turn, pack, workflow, session, instance, ending: None, steps: 0 }
+        Self { turn, pack, workflow, session, instance, event: None, ending: None, steps: 0 }
     }
 
     /// A token follows an arrow within a block (0 outside of all), and goes on until it and all that it set off rest or
@@ -147,7 +150,7 @@ impl<'t, 'a> Run<'t, 'a> {
         if let Some(outcome) = outcome {
             data["outcome"] = json!(outcome);
         }
-        self.event("step.left", Some((&node.key, activation)), data);
+        self.note("step.left", Some((&node.key, activation)), data);
         Ok(())
     }
 
@@ -161,7 +164,7 @@ impl<'t, 'a> Run<'t, 'a> {
             Ok(()) if self.instance.state.tokens.is_empty() => {
                 self.instance.status = InstanceStatus::Completed;
                 let outcome = self.ending.clone();
-                self.event("instance.completed", None, json!({"outcome": outcome}));
+                self.note("instance.completed", None, json!({"outcome": outcome}));
             }
             Ok(()) => {}
         }
@@ -178,7 +181,7 @@ impl<'t, 'a> Run<'t, 'a> {
             Err(Halt::Incident { message, .. }) => return Err(Stop::Fault(message)),
         }
         self.instance.status = InstanceStatus::Cancelled;
-        self.event("instance.cancelled", None, json!({"reason": reason}));
+        self.note("instance.cancelled", None, json!({"reason": reason}));
         self.turn.change.instances.push(self.instance);
         Ok(())
     }
@@ -191,6 +194,7 @@ impl<'t, 'a> Run<'t, 'a> {
         let mut scene = Scene::new(context, record.iter().map(RowView::from).collect());
         scene.old = old.as_ref();
         scene.instance = Some(&self.instance);
+        scene.event = self.event.as_ref();
         run(&scene)
     }
 
@@ -237,7 +241,7 @@ impl<'t, 'a> Run<'t, 'a> {
     }
 
     /// Adds a row of the instance's history.
-    pub(super) fn event(&mut self, kind: &str, step: Option<(&Key, u64)>, data: Json) {
+    pub(super) fn note(&mut self, kind: &str, step: Option<(&Key, u64)>, data: Json) {
         let step = step.map(|(step, activation)| (step.clone(), activation));
         self.turn.event(kind, self.instance.record.clone(), Some(self.instance.id), step, data);
     }
@@ -262,7 +266,7 @@ impl<'t, 'a> Run<'t, 'a> {
         let step = state.steps.entry(node.key.clone()).or_default();
         step.count += 1;
         step.entered_at = Some(self.turn.context.at);
-        self.event("step.entered", Some((&node.key, activation)), json!({}));
+        self.note("step.entered", Some((&node.key, activation)), json!({}));
         Ok(Arrived { node, activation })
     }
 

@@ -5,7 +5,8 @@ use indexmap::IndexMap;
 use serde_json::json;
 use uuid::Uuid;
 
-use formwork_model::pack::workflow::{Assign, Event, Node, Outcome, Target, Timer, UserStep};
+use formwork_model::expr::{Expr, Type};
+use formwork_model::pack::workflow::{Assign, Event, Node, Outcome, Target, Timer, Trigger, UserStep};
 use formwork_model::value::Duration;
 use formwork_model::{Key, Value};
 
@@ -13,7 +14,8 @@ use super::run::{Halt, Run, incident};
 use crate::Stop;
 use crate::eval::time::add_to_instant;
 use crate::ids::Ids;
-use crate::instance::{Instance, Pool, Task, TaskStatus, TimerRow};
+use crate::instance::{Instance, Pool, Subscription, Task, TaskStatus, TimerRow};
+use crate::wire::render;
 
 /// Longest a timer may run (workflow.md §4).
 const HORIZON: TimeDelta = TimeDelta::days(3_653);
@@ -54,7 +56,7 @@ impl<'a> Run<'_, 'a> {
             outcome: None,
         };
         let data = json!({"task": task.id, "pool": task.pool, "assignee": task.assignee});
-        self.event("task.created", Some((&node.key, activation)), data);
+        self.note("task.created", Some((&node.key, activation)), data);
         self.turn.put_task(task);
         Ok(())
     }
@@ -81,13 +83,20 @@ impl<'a> Run<'_, 'a> {
     ) -> Result<usize, Halt> {
         let mut armed = 0;
         for (event, armed_by) in events {
-            let Some(due_at) = self.due_at(&node.key, &armed_by.timer)? else { continue };
+            let due_at = match &armed_by.trigger {
+                Trigger::Message { name, key, .. } => {
+                    armed += usize::from(self.subscribe(node, activation, event, name, key)?);
+                    continue;
+                }
+                Trigger::Timer(timer) => self.due_at(&node.key, timer)?,
+            };
+            let Some(due_at) = due_at else { continue };
             armed += 1;
             if due_at - self.turn.context.at > HORIZON {
                 return Err(incident(&node.key, "timer_horizon", format!("`{event}` would fire after {due_at}")));
             }
             self.turn.change.timers_set.push(TimerRow {
-                id: timer_id(&self.instance, activation, event),
+                id: wait_id(&self.instance, activation, event),
                 instance: self.instance.id,
                 pack: self.pack.key().clone(),
                 activation,
@@ -100,10 +109,55 @@ impl<'a> Run<'_, 'a> {
 
     /// Nothing waits at the activation any more.
     pub(super) fn disarm(&mut self, node: &Node, activation: u64) {
-        for event in node.waits_for().into_iter().flatten().chain(&node.boundary).map(|(event, _)| event) {
-            let id = timer_id(&self.instance, activation, event);
-            self.turn.disarm(id);
+        for (key, event) in node.waits_for().into_iter().flatten().chain(&node.boundary) {
+            self.disarm_event(activation, key, event);
         }
+    }
+
+    fn disarm_event(&mut self, activation: u64, key: &Key, event: &Event) {
+        let id = wait_id(&self.instance, activation, key);
+        match event.trigger {
+            Trigger::Timer(_) => self.turn.disarm(id),
+            Trigger::Message { .. } => self.turn.unsubscribe(id),
+        }
+    }
+
+    /// Waits for a message; not where its key is null.
+    fn subscribe(
+        &mut self,
+        node: &'a Node,
+        activation: u64,
+        event: &Key,
+        name: &Key,
+        key: &'a Expr,
+    ) -> Result<bool, Halt> {
+        let value = self.evaluated(&node.key, |scene| scene.value(key))?;
+        let Some(key) = message_key(&value, &key.ty) else { return Ok(false) };
+        self.turn.change.subscriptions_set.push(Subscription {
+            id: wait_id(&self.instance, activation, event),
+            instance: self.instance.id,
+            pack: self.pack.key().clone(),
+            activation,
+            event: event.clone(),
+            name: name.clone(),
+            key,
+        });
+        Ok(true)
+    }
+
+    /// A message arrives: whether the event waits for what it carries. Then it fires.
+    pub(crate) fn receive(&mut self, activation: u64, key: &Key, carried: IndexMap<Key, Value>) -> Result<bool, Halt> {
+        let Some(node) = self.resting(activation) else { return Ok(false) };
+        let Some(Trigger::Message { filter, .. }) = node.event(key).map(|event| &event.trigger) else {
+            return Ok(false);
+        };
+        self.event = Some(carried);
+        if let Some(filter) = filter
+            && !self.evaluated(&node.key, |scene| scene.holds(filter))?
+        {
+            return Ok(false);
+        }
+        self.fire(activation, key)
     }
 
     /// An event fires: the winner of a wait moves its token on; one at a boundary ends the step, or sends a second token
@@ -112,12 +166,19 @@ impl<'a> Run<'_, 'a> {
         let Some(node) = self.resting(activation) else { return Ok(false) };
         let Some(event) = node.event(key) else { return Ok(false) };
         let block = self.token(activation).map_or(0, |token| token.block);
-        self.event("timer.fired", Some((&node.key, activation)), json!({"event": key}));
+        let kind = match event.trigger {
+            Trigger::Timer(_) => "timer.fired",
+            Trigger::Message { .. } => "message.received",
+        };
+        self.note(kind, Some((&node.key, activation)), json!({"event": key}));
         if event.interrupt {
             self.cancel_inside(node, activation, key)?;
             self.leave(node, activation, Some(key), &event.set, json!({}))?;
         } else {
-            self.turn.disarm(timer_id(&self.instance, activation, key));
+            // A message may come again, a point in time not.
+            if matches!(event.trigger, Trigger::Timer(_)) {
+                self.disarm_event(activation, key, event);
+            }
             self.assign(&node.key, &event.set)?;
         }
         self.follow(&event.next, block)?;
@@ -159,7 +220,16 @@ impl<'a> Run<'_, 'a> {
     }
 }
 
-/// The id of a timer follows from what it is, so that it can be disarmed without being loaded.
-pub(super) fn timer_id(instance: &Instance, activation: u64, event: &Key) -> Uuid {
+/// What tells messages apart, as a text; none where it is null.
+fn message_key(value: &Value, ty: &Type) -> Option<String> {
+    match render(value, ty) {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}
+
+/// The id of a timer or subscription follows from what it is, so that it can be ended without being loaded.
+fn wait_id(instance: &Instance, activation: u64, event: &Key) -> Uuid {
     Ids::named(instance.started_at, &format!("{}:{activation}:{event}", instance.id))
 }

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of the world")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use formwork_core::change::{Event, Incident, OutboxMessage, Reply};
 use formwork_core::eval::{Environment, RowView, evaluate};
 use formwork_core::facts::{LoadedPage, TaskQuery, UserFacts};
 use formwork_core::ids::Ids;
-use formwork_core::instance::{Instance, InstanceStatus, Pool, Task, TaskStatus, TimerRow};
+use formwork_core::instance::{Instance, InstanceStatus, Pool, Subscription, Task, TaskStatus, TimerRow};
 use formwork_core::read::Query;
 use formwork_core::stimulus::{Effects, Verb};
 use formwork_core::{Act, ChangeSet, Facts, Need, Record, Rejection, Stimulus, Stop, Viewer, decide};
@@ -33,6 +33,8 @@ pub struct Stored {
     pub start_keys: BTreeMap<(Key, String), Uuid>,
     pub tasks: BTreeMap<Uuid, Task>,
     pub timers: BTreeMap<Uuid, TimerRow>,
+    pub subscriptions: BTreeMap<Uuid, Subscription>,
+    pub messages: BTreeSet<(Key, String)>,
     pub series: BTreeMap<(Key, Key, String), i64>,
     pub outbox: Vec<OutboxMessage>,
     pub events: Vec<Event>,
@@ -230,6 +232,13 @@ impl World {
             stored.timers.remove(&id);
         }
         stored.timers.extend(change.timers_set.into_iter().map(|timer| (timer.id, timer)));
+        for id in change.subscriptions_removed {
+            stored.subscriptions.remove(&id);
+        }
+        stored.subscriptions.extend(change.subscriptions_set.into_iter().map(|waiting| (waiting.id, waiting)));
+        for (name, id, _) in change.messages {
+            assert!(stored.messages.insert((name, id)), "a message is taken in once");
+        }
         stored.outbox.extend(change.outbox);
         stored.events.extend(change.events);
         stored.incidents.extend(change.incidents);
@@ -284,6 +293,16 @@ impl World {
             }
             Need::Timer(id) => {
                 facts.timers.insert(id, stored.timers.get(&id).cloned());
+            }
+            Need::Subscriptions { name, key } => {
+                let of = stored.subscriptions.values().filter(|waiting| waiting.name == name && waiting.key == key);
+                let mut waiting: Vec<_> = of.cloned().collect();
+                waiting.sort_by_key(|waiting| (waiting.instance, waiting.activation));
+                facts.subscriptions.insert((name, key), waiting);
+            }
+            Need::Message(name, id) => {
+                let taken = stored.messages.contains(&(name.clone(), id.clone()));
+                facts.messages.insert((name, id), taken);
             }
             Need::User(id) => {
                 facts.users.insert(id, self.users.get(&id).cloned());

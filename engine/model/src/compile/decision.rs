@@ -131,6 +131,10 @@ fn output_type(context: &Context<'_>, word: &str, at: &At) -> Option<Type> {
     }
 }
 
+/// The words [`named_type`] knows.
+pub(super) const TYPE_WORDS: [&str; 8] =
+    ["text", "integer", "decimal", "money", "boolean", "date", "datetime", "duration"];
+
 /// A type by its word, for outputs of decisions and scripts.
 pub(super) fn named_type(word: &str) -> Option<Type> {
     Some(match word {

@@ -7,8 +7,9 @@ use indexmap::IndexMap;
 use crate::diagnostic::At;
 use crate::documents::common::Keyed;
 use crate::documents::{Kind, pack as author};
+use crate::expr::Type;
 use crate::pack::form::Form;
-use crate::pack::{ChannelKind, Contents, NavGroup, NavTarget, Queue, Role};
+use crate::pack::{ChannelKind, Contents, MessageKind, NavGroup, NavTarget, Queue, Role};
 use crate::{Key, Value};
 
 use super::context::{BUILT_IN_ROLES, Context};
@@ -51,6 +52,7 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
             .iter()
             .map(|(key, channel)| (Key::from(key.as_str()), channel_kind(channel)))
             .collect(),
+        messages: messages(context, &author.messages, &at.key("messages")),
         nav: nav(context, &author.nav, &at.key("nav")),
         home: home(context, &author.home, &at.key("home")),
         forms: forms.into_iter().map(|(key, form)| (key, Arc::new(form))).collect(),
@@ -89,6 +91,31 @@ struct Parts {
 
 fn each<A, C>(folder: &Folder<A>, compile: impl Fn(&Document<A>) -> Option<C>) -> IndexMap<Key, Arc<C>> {
     folder.iter().filter_map(|(key, document)| Some((key.clone(), Arc::new(compile(document)?)))).collect()
+}
+
+fn messages(
+    context: &Context<'_>,
+    messages: &IndexMap<String, author::Message>,
+    at: &At,
+) -> IndexMap<Key, MessageKind> {
+    let compile = |(name, message): (&String, &author::Message)| {
+        let at = at.key(name);
+        for (index, role) in message.from.iter().enumerate() {
+            context.role("FW0306", role, &at.key("from").index(index));
+        }
+        for (key, word) in message.data.iter().filter(|(_, word)| decision::named_type(word).is_none()) {
+            context.unknown("FW0306", &at.key("data").key(key), "type", word, decision::TYPE_WORDS.into_iter());
+        }
+        let from = message.from.iter().map(|role| Key::from(role.as_str())).collect();
+        (Key::from(name.as_str()), MessageKind { from, data: carried(message) })
+    };
+    messages.iter().map(compile).collect()
+}
+
+/// What a message carries; nothing is said of unknown types.
+pub(super) fn carried(message: &author::Message) -> IndexMap<Key, Type> {
+    let typed = |(key, word): (&String, &String)| Some((Key::from(key.as_str()), decision::named_type(word)?));
+    message.data.iter().filter_map(typed).collect()
 }
 
 fn forms(context: &Context<'_>) -> IndexMap<Key, Form> {

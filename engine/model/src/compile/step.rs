@@ -8,9 +8,9 @@ use crate::documents::Kind;
 use crate::documents::common::{Given, Keyed};
 use crate::documents::steps::{self as author, Assignments, Step, StepOptions};
 use crate::expr::duration::parse_iso;
-use crate::expr::{TableRef, Type};
+use crate::expr::{Scope, TableRef, Type};
 use crate::pack::workflow::{
-    Action, Assign, AssignTo, Assignment, Event, Join, Node, NotifyStep, Outcome, Target, Timer, UserStep,
+    Action, Assign, AssignTo, Assignment, Event, Join, Node, NotifyStep, Outcome, Target, Timer, Trigger, UserStep,
 };
 use crate::pack::{Setting, form::Form};
 use crate::value::Duration;
@@ -247,14 +247,22 @@ impl StepCompiler<'_, '_, '_> {
         let mut compiled = IndexMap::new();
         for (key, event) in events {
             let at = at.key(key);
-            let set = self.assignments(&event.set, &at.key("set"));
+            let mut scope = self.flow.scope();
+            scope.event = self.carried(event);
+            let set = self.assigned(&event.set, &scope, &at.key("set"));
             let next = self.flow.target(&event.next, &at.key("next"));
-            if let Some(timer) = self.timer(event, &at) {
+            if let Some(trigger) = self.trigger(event, &scope, &at) {
                 let interrupt = event.interrupt.unwrap_or(true);
-                compiled.insert(Key::from(key.as_str()), Event { timer, interrupt, set, next });
+                compiled.insert(Key::from(key.as_str()), Event { trigger, interrupt, set, next });
             }
         }
         compiled
+    }
+
+    /// What the message of an event carries.
+    fn carried(&self, event: &author::Event) -> Option<IndexMap<Key, Type>> {
+        let declared = self.flow.context.documents.pack.as_ref().map(|pack| &pack.body.messages)?;
+        Some(super::pack::carried(declared.get(event.message.as_ref()?)?))
     }
 
     fn parallel(&self, step: &author::Parallel) -> Option<Action> {
@@ -277,13 +285,24 @@ impl StepCompiler<'_, '_, '_> {
         Some(Action::Fork { branches, join, next: self.next()? })
     }
 
-    fn timer(&self, event: &author::Event, at: &At) -> Option<Timer> {
+    fn trigger(&self, event: &author::Event, scope: &Scope<'_>, at: &At) -> Option<Trigger> {
         let context = self.flow.context;
-        let scope = self.flow.scope();
-        match (&event.after, &event.until) {
-            (Some(after), None) => context.setting(after, &scope, &Type::Duration, &at.key("after")).map(Timer::After),
-            (None, Some(until)) => match context.setting(until, &scope, &Type::DateTime, &at.key("until"))? {
-                Setting::Expr(expr) => Some(Timer::Until(expr)),
+        if event.message.is_none() {
+            for (present, key) in [(event.key.is_some(), "key"), (event.condition.is_some(), "if")] {
+                if present {
+                    let message = format!("`{key}` belongs to an event with `message`");
+                    context.error_at_key("FW0405", &at.key(key), message, None);
+                }
+            }
+        }
+        let own = self.flow.scope();
+        match (&event.after, &event.until, &event.message) {
+            (Some(after), None, None) => {
+                let setting = context.setting(after, &own, &Type::Duration, &at.key("after"))?;
+                Some(Trigger::Timer(Timer::After(setting)))
+            }
+            (None, Some(until), None) => match context.setting(until, &own, &Type::DateTime, &at.key("until"))? {
+                Setting::Expr(expr) => Some(Trigger::Timer(Timer::Until(expr))),
                 Setting::Literal(_) => {
                     let hint = "write `=` and an expression, such as `=record.due_at`".to_owned();
                     let message = "a fixed instant is the same for every record";
@@ -291,13 +310,40 @@ impl StepCompiler<'_, '_, '_> {
                     None
                 }
             },
+            (None, None, Some(name)) => self.message(name, event, &own, scope, at),
             _ => {
                 if !self.flow.is_cut_in(at) {
-                    context.error_at_key("FW0117", at, "exactly one of `after` and `until` is needed", None);
+                    let message = "exactly one of `after`, `until` and `message` is needed";
+                    context.error_at_key("FW0117", at, message, None);
                 }
                 None
             }
         }
+    }
+
+    fn message(
+        &self,
+        name: &str,
+        event: &author::Event,
+        own: &Scope<'_>,
+        scope: &Scope<'_>,
+        at: &At,
+    ) -> Option<Trigger> {
+        let context = self.flow.context;
+        let declared = context.documents.pack.as_ref().map(|pack| &pack.body.messages)?;
+        if !declared.contains_key(name) {
+            let known = declared.keys().map(String::as_str);
+            context.unknown("FW0306", &at.key("message"), "message", name, known);
+            return None;
+        }
+        let Some(key) = &event.key else {
+            let hint = Some("the usual key is the record's: `\"key\": \"record.id\"`".to_owned());
+            context.error_at_key("FW0117", at, "an event with `message` needs a `key`", hint);
+            return None;
+        };
+        let key = context.check(key, own, None, &at.key("key"));
+        let filter = context.condition(event.condition.as_ref(), scope, &at.key("if"));
+        Some(Trigger::Message { name: name.into(), key: key?, filter })
     }
 
     fn script(&self, step: &author::Script) -> Option<Action> {
@@ -315,8 +361,8 @@ impl StepCompiler<'_, '_, '_> {
                     outputs.insert(Key::from(key.as_str()), ty);
                 }
                 None => {
-                    let words = ["text", "integer", "decimal", "money", "boolean", "date", "datetime", "duration"];
-                    context.unknown("FW0306", &at.key("out").key(key), "type", word, words.into_iter());
+                    let words = decision::TYPE_WORDS.into_iter();
+                    context.unknown("FW0306", &at.key("out").key(key), "type", word, words);
                 }
             }
         }
@@ -337,11 +383,15 @@ impl StepCompiler<'_, '_, '_> {
 
     /// `set`: fields of the record that may be written, and variables.
     fn assignments(&self, given: &Assignments, at: &At) -> Vec<Assignment> {
+        self.assigned(given, &self.flow.scope(), at)
+    }
+
+    fn assigned(&self, given: &Assignments, scope: &Scope<'_>, at: &At) -> Vec<Assignment> {
         let mut compiled = Vec::new();
         for (name, given) in given {
             let at = at.key(name);
             let Some((to, ty)) = self.assignable(name, &at) else { continue };
-            if let Some(value) = self.flow.context.setting(given, &self.flow.scope(), &ty, &at) {
+            if let Some(value) = self.flow.context.setting(given, scope, &ty, &at) {
                 compiled.push(Assignment { to, value });
             }
         }

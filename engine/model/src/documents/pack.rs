@@ -40,6 +40,10 @@ pub struct Pack {
     /// Channels of messages.
     #[serde(default)]
     pub channels: Keyed<Channel>,
+    /// Events from outside that workflows wait for, by name: `customer.replied`.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = {"pattern": MESSAGE_PATTERN}))]
+    pub messages: IndexMap<String, Message>,
     /// Groups of the side bar.
     #[serde(default)]
     pub nav: Keyed<NavEntry>,
@@ -115,6 +119,22 @@ pub struct Channel {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: ChannelType,
+}
+
+/// What names of messages look like: keys with dots between.
+const MESSAGE_PATTERN: &str = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$";
+
+/// An event from outside.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// Roles that may send it.
+    #[schemars(length(min = 1))]
+    pub from: Vec<String>,
+    /// What it carries, by name: `event.x` where it arrives. The type is one of `text integer decimal money boolean date
+    /// datetime duration`.
+    #[serde(default)]
+    pub data: Keyed<String>,
 }
 
 /// Types of channels.

@@ -115,6 +115,8 @@ pub enum Name {
     Step(Key, StepAttribute),
     /// `step.route.queue`: a declared output of a decision, script or user step.
     Output(Key, Key),
+    /// `event.x`: what a message carries.
+    Event(Key),
     /// An input of the decision, by name (in outputs).
     Input(Key),
     /// `?` in a decision cell.

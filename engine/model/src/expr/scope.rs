@@ -61,6 +61,8 @@ pub struct Scope<'a> {
     pub workflow: Option<Arc<WorkflowNames>>,
     /// Inputs by name, in decision outputs.
     pub inputs: IndexMap<Key, Type>,
+    /// `event.x`: what a message carries, where it arrives.
+    pub event: Option<IndexMap<Key, Type>>,
     /// The type of `?`, in decision cells.
     pub cell: Option<Type>,
     /// Columns of the import (`row.x`); every name is allowed where this is true.
@@ -86,6 +88,7 @@ impl<'a> Scope<'a> {
             user: false,
             workflow: None,
             inputs: IndexMap::new(),
+            event: None,
             cell: None,
             columns: false,
             demo: false,

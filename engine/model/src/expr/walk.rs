@@ -253,7 +253,7 @@ fn name_type(name: &Name) -> Type {
         Name::Column(_) => Type::Text,
         Name::Instance(attribute) => attribute.ty(),
         Name::Step(_, attribute) => attribute.ty(),
-        Name::Setting(_) | Name::Var(_) | Name::Output(..) | Name::Input(_) | Name::Cell => Type::Null,
+        Name::Setting(_) | Name::Var(_) | Name::Output(..) | Name::Event(_) | Name::Input(_) | Name::Cell => Type::Null,
     }
 }
 

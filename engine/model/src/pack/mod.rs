@@ -52,6 +52,7 @@ pub(crate) struct Contents {
     pub(crate) queues: IndexMap<Key, Queue>,
     pub(crate) settings: IndexMap<Key, (Type, Value)>,
     pub(crate) channels: IndexMap<Key, ChannelKind>,
+    pub(crate) messages: IndexMap<Key, MessageKind>,
     pub(crate) nav: IndexMap<Key, NavGroup>,
     pub(crate) home: IndexMap<Key, NavTarget>,
     pub(crate) forms: IndexMap<Key, Arc<Form>>,
@@ -98,6 +99,8 @@ read! {
     settings: IndexMap<Key, (Type, Value)>;
     /// Channels of messages.
     channels: IndexMap<Key, ChannelKind>;
+    /// Events from outside, by name.
+    messages: IndexMap<Key, MessageKind>;
     /// Groups of the side bar.
     nav: IndexMap<Key, NavGroup>;
     /// Where a role lands; `*` is everybody.
@@ -173,6 +176,15 @@ pub struct Queue {
     pub title: Text,
     /// The role that leads it.
     pub lead: Option<Key>,
+}
+
+/// An event from outside that workflows wait for.
+#[derive(Debug, Clone)]
+pub struct MessageKind {
+    /// Roles that may send it.
+    pub from: Vec<Key>,
+    /// What it carries.
+    pub data: IndexMap<Key, Type>,
 }
 
 /// Where messages of a channel go.

@@ -276,14 +276,30 @@ pub enum Join {
 /// An event a step waits for, or that may happen while it waits.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// When it fires.
-    pub timer: Timer,
+    /// What makes it fire.
+    pub trigger: Trigger,
     /// Whether the step ends by it; if not, a second token goes on from `next`. Always true for a wait.
     pub interrupt: bool,
     /// Applied when it fires.
     pub set: Vec<Assignment>,
     /// Then.
     pub next: Target,
+}
+
+/// What makes an event fire.
+#[derive(Debug, Clone)]
+pub enum Trigger {
+    /// A point in time.
+    Timer(Timer),
+    /// A message from outside.
+    Message {
+        /// Its name.
+        name: Key,
+        /// What tells the one waited for from others.
+        key: Expr,
+        /// Whether what it carries is what is waited for.
+        filter: Option<Expr>,
+    },
 }
 
 /// When a timer fires.

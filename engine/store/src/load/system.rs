@@ -26,6 +26,8 @@ pub(super) enum Holds {
     Timers(Vec<Uuid>),
     Users(Vec<Uuid>),
     StartKey(Key, String),
+    Subscriptions { name: Key, key: String },
+    Message(Key, String),
     Unique(Need),
     OpenTasks(Uuid),
     RecordInstances(Key, Uuid),
@@ -56,6 +58,17 @@ impl Together {
                 let params = vec![text(workflow), text(key)];
                 let select = Select::new(sql, params, [ColumnKind::Id]);
                 loads.push(load(select, Holds::StartKey(workflow.clone(), key.clone())));
+            }
+            Need::Subscriptions { name, key } => {
+                let select = subscriptions(context.pack.key(), name, key);
+                loads.push(load(select, Holds::Subscriptions { name: name.clone(), key: key.clone() }));
+            }
+            Need::Message(name, id) => {
+                let sql =
+                    "SELECT message_id FROM fw_message WHERE pack = $1 AND name = $2 AND message_id = $3".to_owned();
+                let params = vec![text(context.pack.key()), text(name), text(id)];
+                let select = Select::new(sql, params, [ColumnKind::Text]);
+                loads.push(load(select, Holds::Message(name.clone(), id.clone())));
             }
             Need::Unique { form, fields, values, unique } => {
                 let select = page::unique(context, form, fields, values, unique.as_ref())?;
@@ -147,6 +160,13 @@ impl SystemLoad {
             Holds::StartKey(workflow, key) => {
                 facts.start_keys.insert((workflow, key), first_id(rows)?);
             }
+            Holds::Subscriptions { name, key } => {
+                let waiting = rows.map(codec::subscription).collect::<Result<_, _>>()?;
+                facts.subscriptions.insert((name, key), waiting);
+            }
+            Holds::Message(name, id) => {
+                facts.messages.insert((name, id), rows.count() > 0);
+            }
             Holds::Unique(need) => facts.uniques.push((need, first_id(rows)?)),
             Holds::OpenTasks(instance) => {
                 facts.open_tasks.insert(instance, rows.map(codec::task).collect::<Result<_, _>>()?);
@@ -180,6 +200,16 @@ fn instances_of(context: &Context, form: &Key, id: Uuid) -> Select {
         codec::INSTANCE.columns
     );
     Select::new(sql, vec![bind_id(context.dialect, id), text(form)], codec::INSTANCE.kinds)
+}
+
+/// Who waits for a message, by instance and the longest waiting first. Their instances are locked before anything is
+/// decided: what has gone meanwhile is found out then.
+fn subscriptions(pack: &Key, name: &Key, key: &str) -> Select {
+    let sql = format!(
+        "SELECT {} FROM fw_subscription WHERE pack = $1 AND name = $2 AND message_key = $3 ORDER BY instance, activation",
+        codec::SUBSCRIPTION.columns
+    );
+    Select::new(sql, vec![text(pack), text(name), text(key)], codec::SUBSCRIPTION.kinds)
 }
 
 /// The history of a record, newest first.

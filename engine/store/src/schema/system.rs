@@ -26,6 +26,9 @@ pub(crate) const STEPS: &[&[&str]] = &[&[
     "CREATE TABLE fw_timer (id @id PRIMARY KEY, instance @id NOT NULL, pack @text NOT NULL, activation @int NOT NULL, event @text NOT NULL, due_at @time NOT NULL)",
     "CREATE INDEX fw_timer_due ON fw_timer (due_at, id)",
     "CREATE INDEX fw_timer_instance ON fw_timer (instance)",
+    "CREATE TABLE fw_subscription (id @id PRIMARY KEY, instance @id NOT NULL, pack @text NOT NULL, activation @int NOT NULL, event @text NOT NULL, name @text NOT NULL, message_key @text NOT NULL)",
+    "CREATE INDEX fw_subscription_message ON fw_subscription (pack, name, message_key, instance)",
+    "CREATE TABLE fw_message (pack @text NOT NULL, name @text NOT NULL, message_id @text NOT NULL, at @time NOT NULL, PRIMARY KEY (pack, name, message_id))",
     // state: pending, leased, sent, failed.
     "CREATE TABLE fw_outbox (message_key @text PRIMARY KEY, pack @text NOT NULL, channel @text NOT NULL, template @text NOT NULL, address @text NOT NULL, subject @text, body @text NOT NULL, instance @id NOT NULL, form @text, record @id, created_at @time NOT NULL, state @text NOT NULL, attempts @int NOT NULL, next_at @time NOT NULL, epoch @int NOT NULL, reason @text, settled_at @time)",
     "CREATE INDEX fw_outbox_due ON fw_outbox (next_at) WHERE state IN ('pending', 'leased')",

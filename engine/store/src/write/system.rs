@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use formwork_core::Stimulus;
 use formwork_core::change::{ChangeSet, Event, OutboxMessage, Reply};
-use formwork_core::instance::{Instance, Task, TimerRow};
+use formwork_core::instance::{Instance, Subscription, Task, TimerRow};
 use formwork_model::Key;
 
 use super::{Batches, request_actor, unfit};
@@ -41,6 +41,16 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet) -> R
     }
     for timer in &changes.timers_set {
         add(batches, Action::Insert, "fw_timer", 1, timer_cells(dialect, timer)?);
+    }
+    for id in &changes.subscriptions_removed {
+        add(batches, Action::Delete, "fw_subscription", 1, Cells::new(dialect).id("id", Some(*id)));
+    }
+    for subscription in &changes.subscriptions_set {
+        add(batches, Action::Insert, "fw_subscription", 1, subscription_cells(dialect, subscription)?);
+    }
+    for (name, id, at) in &changes.messages {
+        let cells = Cells::new(dialect).text("pack", pack)?.text("name", name)?.text("message_id", id)?;
+        add(batches, Action::Insert, "fw_message", 3, cells.time("at", Some(*at)));
     }
     for message in &changes.outbox {
         add(batches, Action::Insert, "fw_outbox", 1, message_cells(dialect, message)?);
@@ -102,6 +112,13 @@ fn timer_cells(dialect: Dialect, timer: &TimerRow) -> Result<Cells, Failure> {
     let cells = Cells::new(dialect).id("id", Some(timer.id)).id("instance", Some(timer.instance));
     let cells = cells.text("pack", &timer.pack)?.number("activation", timer.activation)?;
     Ok(cells.text("event", &timer.event)?.time("due_at", Some(timer.due_at)))
+}
+
+fn subscription_cells(dialect: Dialect, subscription: &Subscription) -> Result<Cells, Failure> {
+    let cells = Cells::new(dialect).id("id", Some(subscription.id)).id("instance", Some(subscription.instance));
+    let cells = cells.text("pack", &subscription.pack)?.number("activation", subscription.activation)?;
+    let cells = cells.text("event", &subscription.event)?.text("name", &subscription.name)?;
+    cells.text("message_key", &subscription.key)
 }
 
 fn message_cells(dialect: Dialect, message: &OutboxMessage) -> Result<Cells, Failure> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use formwork_core::change::{ChangeSet, Event, Incident, OutboxMessage};
 use formwork_core::facts::{Need, TaskQuery};
-use formwork_core::instance::{Instance, InstanceStatus, Pool, State, Task, TaskStatus, TimerRow, Token};
+use formwork_core::instance::{Instance, InstanceStatus, Pool, State, Subscription, Task, TaskStatus, TimerRow, Token};
 use formwork_core::{Facts, Stop, Viewer};
 use formwork_model::pack::analytics::TaskBox;
 use formwork_store::Delivery;
@@ -17,6 +17,7 @@ use crate::world::{World, at};
 crate::on_both!(super::everything();
     instances_tasks_and_timers_are_read_as_written,
     a_start_key_starts_once,
+    who_waits_for_a_message_is_found_by_its_key,
     boxes_hold_what_is_due_first,
     a_message_is_leased_settled_and_tried_again,
     schedules_move_only_forward_from_where_they_were,
@@ -177,6 +178,39 @@ async fn a_start_key_starts_once(world: Arc<World>) {
     write(&world, changes(id(1))).await;
     assert_eq!(asked(&world, needs, known).await, Some(id(1)));
     let again = world.run(move |_| Ok(changes(id(2)))).await;
+    assert!(again.is_err(), "{again:?}");
+}
+
+async fn who_waits_for_a_message_is_found_by_its_key(world: Arc<World>) {
+    let waiting = |number: u128, activation: u64, key: &str| Subscription {
+        id: id(number),
+        instance: id(number % 10),
+        pack: "lab".into(),
+        activation,
+        event: "reply".into(),
+        name: "customer.replied".into(),
+        key: key.to_owned(),
+    };
+    let (first, second, other) = (waiting(31, 4, "行李"), waiting(41, 2, "行李"), waiting(52, 1, "bag"));
+    let subscriptions_set = vec![first.clone(), second.clone(), other.clone()];
+    let messages = vec![("customer.replied".into(), "m1".to_owned(), at(3))];
+    write(&world, ChangeSet { subscriptions_set, messages: messages.clone(), ..Default::default() }).await;
+    let place = ("customer.replied".into(), "行李".to_owned());
+    let needs = vec![
+        Need::Subscriptions { name: "customer.replied".into(), key: "行李".to_owned() },
+        Need::Message("customer.replied".into(), "m1".to_owned()),
+        Need::Message("customer.replied".into(), "m2".to_owned()),
+    ];
+    let known = move |facts: &Facts| {
+        let taken = |id: &str| facts.messages.get(&("customer.replied".into(), id.to_owned())).copied();
+        Some((facts.subscriptions.get(&place)?.clone(), taken("m1"), taken("m2")))
+    };
+    // The longest waiting of an instance comes first.
+    let found = asked(&world, needs.clone(), known.clone()).await;
+    assert_eq!(found, (vec![second.clone(), first.clone()], Some(true), Some(false)));
+    write(&world, ChangeSet { subscriptions_removed: vec![id(41)], ..Default::default() }).await;
+    assert_eq!(asked(&world, needs, known).await.0, [first]);
+    let again = world.run(move |_| Ok(ChangeSet { messages: messages.clone(), ..Default::default() })).await;
     assert!(again.is_err(), "{again:?}");
 }
 

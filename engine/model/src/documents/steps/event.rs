@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Assignments, Next};
-use crate::documents::common::{Given, value_expression};
+use crate::documents::common::{Formula, Given, expression, value_expression};
 
-/// An event: exactly one of `after` and `until`.
+/// An event: exactly one of `after`, `until` and `message`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
@@ -16,9 +16,18 @@ pub struct Event {
     /// At that instant; a past one fires at once.
     #[schemars(extend("x-formwork-expression" = value_expression("datetime", "workflow")))]
     pub until: Option<Given>,
+    /// When such a message arrives with the same `key`.
+    pub message: Option<String>,
+    /// With `message`: what tells the one waited for from others, usually `record.id`.
+    #[schemars(extend("x-formwork-expression" = expression("any", "workflow", false)))]
+    pub key: Option<Formula>,
+    /// With `message`: only where this is true of what it carries (`event.x`).
+    #[serde(rename = "if")]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "event", false)))]
+    pub condition: Option<Formula>,
     /// At a boundary: whether the step ends by it (the default); if not, a second token goes on from `next`.
     pub interrupt: Option<bool>,
-    /// Assigned when it fires.
+    /// Assigned when it fires; `event.x` is what a message carries.
     #[serde(default)]
     pub set: Assignments,
     /// Where it goes on.

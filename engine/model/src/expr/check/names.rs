@@ -90,6 +90,7 @@ impl Checker<'_> {
                 "user" => self.scope.user,
                 "old" => self.scope.old.is_some(),
                 "vars" | "step" | "instance" => self.scope.workflow.is_some(),
+                "event" => self.scope.event.is_some(),
                 "row" => self.scope.columns,
                 _ => false,
             };
@@ -145,6 +146,11 @@ impl Checker<'_> {
                 let vars = &workflow.as_ref()?.vars;
                 let found = vars.get(word.text.as_str()).map(|ty| (Name::Var(key()), ty.clone()));
                 (found, vars.keys().map(|key| key.to_string()).collect())
+            }
+            "event" => {
+                let event = self.scope.event.as_ref()?;
+                let found = event.get(word.text.as_str()).map(|ty| (Name::Event(key()), ty.clone()));
+                (found, event.keys().map(|key| key.to_string()).collect())
             }
             _ => {
                 let found = InstanceAttribute::of_name(&word.text).map(|(name, ty)| (Name::Instance(name), ty));
