@@ -133,7 +133,11 @@ pub const FIXED: [(&str, &str, &str); 25] = [
     ("/api/tasks", "get", "A box of my inbox: mine, claimable, team, done"),
     ("/api/tasks/{id}", "get", "One task with its form"),
     ("/api/messages/{name}", "post", "An event from outside: whoever waits for it goes on"),
-    ("/api/tasks/{id}/{verb}", "post", "claim, release, complete, transfer, comment"),
+    (
+        "/api/tasks/{id}/{verb}",
+        "post",
+        "claim, release, complete, transfer, delegate, resolve, return, withdraw, comment",
+    ),
     ("/api/workflows/{workflow}/start", "post", "Start a workflow by hand"),
     ("/api/metrics/{metric}", "get", "A metric"),
     ("/api/reports/{report}", "get", "A report"),

@@ -126,9 +126,44 @@ fn verb_of(verb: &str, headers: &HeaderMap, body: &[u8]) -> Result<Verb, Problem
             let sent: Transfer = parse(body)?;
             Verb::Transfer { user: sent.user, queue: sent.queue.as_deref().map(Key::from) }
         }
+        "delegate" => Verb::Delegate { user: parse::<Delegate>(body)?.user },
+        "resolve" => {
+            let sent: Resolve = parse(body)?;
+            Verb::Resolve { fields: sent.fields, expected_version: if_match(headers)? }
+        }
+        "return" => {
+            let sent: Return = parse(body)?;
+            Verb::Return { to: sent.to.as_deref().map(Key::from), reason: sent.reason }
+        }
+        "withdraw" => Verb::Withdraw,
         "comment" => Verb::Comment { text: parse::<Comment>(body)?.text },
         _ => return Err(Problem::not_found("verb", verb)),
     })
+}
+
+/// Whom to ask.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Delegate {
+    user: Uuid,
+}
+
+/// What a delegate fills in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resolve {
+    #[serde(default)]
+    fields: Map<String, Value>,
+}
+
+/// Where to, and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Return {
+    #[serde(default)]
+    to: Option<String>,
+    #[serde(default)]
+    reason: String,
 }
 
 /// Starting a workflow by hand.

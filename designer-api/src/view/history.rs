@@ -59,9 +59,10 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
     let kind = match name {
         "comment" => "comment",
         "record.created" | "record.updated" => "change",
-        "task.claimed" | "task.released" | "task.transferred" | "task.completed" => "task",
-        "instance.started" | "instance.completed" | "instance.cancelled" | "message.stored" | "message.received"
-        | "incident.opened" => "system",
+        "task.claimed" | "task.released" | "task.transferred" | "task.completed" | "task.delegated"
+        | "task.resolved" | "task.returned" => "task",
+        "instance.started" | "instance.completed" | "instance.cancelled" | "instance.withdrawn" | "message.stored"
+        | "message.received" | "incident.opened" => "system",
         _ => return None,
     };
     let actor = match (item["actor"]["name"].as_str(), item["actor_kind"].as_str()) {
@@ -101,10 +102,9 @@ fn label_of_step(step: &str, scribe: Scribe<'_>) -> String {
 }
 
 fn label_of_outcome(step: &str, outcome: &str, scribe: Scribe<'_>) -> String {
-    use formwork_model::pack::workflow::Action;
     let found = scribe.pack.workflows().values().find_map(|workflow| {
-        let Action::User(user) = &workflow.graph.nodes.get(step)?.action else { return None };
-        Some(user.outcomes.get(outcome)?.label.get(&scribe.local.language).to_owned())
+        let form = workflow.graph.nodes.get(step)?.task_form()?;
+        Some(form.outcomes.get(outcome)?.label.get(&scribe.local.language).to_owned())
     });
     found.unwrap_or_else(|| outcome.to_owned())
 }

@@ -6,7 +6,6 @@ use formwork_core::Viewer;
 use formwork_core::access::{Projection, TaskGrants};
 use formwork_model::expr::Type;
 use formwork_model::pack::form::{Field, FieldKind, Form, Level, View};
-use formwork_model::pack::workflow::Action;
 use formwork_model::{Key, Pack};
 use formwork_runtime::Engine;
 
@@ -32,10 +31,8 @@ impl Seen {
     /// The form for the holder of an open task at a step of a workflow.
     pub(crate) fn in_task(pack: &Arc<Pack>, form: &Key, viewer: &Viewer, workflow: &str, step: &str) -> Self {
         let node = pack.workflows().get(workflow).and_then(|workflow| workflow.graph.nodes.get(step));
-        let grants = node.and_then(|node| match &node.action {
-            Action::User(step) => Some(TaskGrants::new(step, pack.form(form))),
-            _ => None,
-        });
+        let form_of_task = node.and_then(|node| node.task_form());
+        let grants = form_of_task.map(|step| TaskGrants::new(step, pack.form(form)));
         let projection = Projection::new(pack, form, viewer, grants.as_ref());
         Self { pack: pack.clone(), form: pack.form(form).clone(), viewer: viewer.clone(), projection }
     }

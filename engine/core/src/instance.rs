@@ -45,6 +45,8 @@ pub enum InstanceStatus {
     Failed,
     /// Its record was deleted.
     Cancelled,
+    /// Whoever started it took it back.
+    Withdrawn,
 }
 
 /// The resumable part of an instance: its size depends on what is live, not on its history.
@@ -58,6 +60,8 @@ pub struct State {
     pub blocks: BTreeMap<u64, u32>,
     /// The next activation number.
     pub next_activation: u64,
+    /// Signatures of live approvals, by activation.
+    pub rounds: BTreeMap<u64, Vec<Signature>>,
     /// Whether its messages leave: an import may say no.
     pub notify: bool,
     /// Variables.
@@ -75,6 +79,17 @@ pub struct Token {
     pub step: Key,
     /// The block it is in, by the activation of its fork; 0 outside of all blocks.
     pub block: u64,
+}
+
+/// A signature of an approval, given or awaited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    /// Which of the signers.
+    pub signer: Key,
+    /// Their task; none where nobody could sign, and the approval goes on without.
+    pub task: Option<Uuid>,
+    /// Whether they approved; none while they are to decide.
+    pub approved: Option<bool>,
 }
 
 /// What a step left behind.
@@ -115,6 +130,14 @@ pub struct Task {
     pub pool: Pool,
     /// Who holds it.
     pub assignee: Option<Uuid>,
+    /// Who gets it back, while somebody else works on it.
+    pub owner: Option<Uuid>,
+    /// Whoever started the instance.
+    pub starter: Option<Uuid>,
+    /// Four eyes: who may not do it.
+    pub barred: Vec<Uuid>,
+    /// Of an approval: whose signature it is.
+    pub signer: Option<Key>,
     /// Whether it still waits.
     pub status: TaskStatus,
     /// When it came up.

@@ -157,6 +157,27 @@ pub enum Verb {
         /// … or to this queue.
         queue: Option<Key>,
     },
+    /// Ask somebody to work on it; it stays one's own.
+    Delegate {
+        /// Whom.
+        user: Uuid,
+    },
+    /// Give it back to its owner.
+    Resolve {
+        /// Changes to the record, as a merge patch.
+        fields: Map<String, Json>,
+        /// The record's version the caller read.
+        expected_version: Option<i64>,
+    },
+    /// Send it back to an earlier step.
+    Return {
+        /// The step; the first allowed where absent.
+        to: Option<Key>,
+        /// Why.
+        reason: String,
+    },
+    /// Take back the instance one has started.
+    Withdraw,
     /// Say something about it.
     Comment {
         /// What is said.

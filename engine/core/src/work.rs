@@ -4,9 +4,20 @@ use formwork_model::Pack;
 
 use crate::instance::{Pool, Task, TaskStatus};
 use crate::viewer::{Viewer, ViewerKind};
+use formwork_model::pack::workflow::Workflow;
 
-/// Whether the viewer may claim the task: they serve its queue or hold its role.
+/// Whether the viewer may claim the task: they serve its queue or hold its role, and four eyes do not bar them.
 pub(crate) fn is_candidate(viewer: &Viewer, task: &Task) -> bool {
+    is_of_pool(viewer, task) && !is_barred(viewer, task)
+}
+
+/// Whether four eyes bar the viewer from the task.
+pub(crate) fn is_barred(viewer: &Viewer, task: &Task) -> bool {
+    viewer.user.is_some_and(|user| task.barred.contains(&user))
+}
+
+/// Whether the viewer serves the queue of the task or holds its role.
+pub(crate) fn is_of_pool(viewer: &Viewer, task: &Task) -> bool {
     match &task.pool {
         Pool::Queue(queue) => viewer.queues.contains(queue),
         Pool::Role(role) => viewer.roles.contains(role),
@@ -17,6 +28,16 @@ pub(crate) fn is_candidate(viewer: &Viewer, task: &Task) -> bool {
 /// Whether the viewer holds the task.
 pub(crate) fn is_holder(viewer: &Viewer, task: &Task) -> bool {
     viewer.user.is_some() && task.assignee == viewer.user
+}
+
+/// Whether the task is the viewer's, though somebody else works on it now.
+pub(crate) fn is_owner(viewer: &Viewer, task: &Task) -> bool {
+    viewer.user.is_some() && task.owner == viewer.user
+}
+
+/// Whether the viewer has started the instance of the task.
+pub(crate) fn is_starter(viewer: &Viewer, task: &Task) -> bool {
+    viewer.user.is_some() && task.starter == viewer.user
 }
 
 /// Whether the viewer leads the queue of the task.
@@ -36,15 +57,20 @@ pub(crate) fn knows_of(pack: &Pack, viewer: &Viewer, task: &Task) -> bool {
     viewer.kind == ViewerKind::System
         || closed_it
         || is_holder(viewer, task)
-        || is_candidate(viewer, task)
+        || is_owner(viewer, task)
+        || is_starter(viewer, task)
+        || is_of_pool(viewer, task)
         || is_lead(pack, viewer, task)
 }
 
 /// The verbs the viewer would not be refused, of somebody who may know of the task.
-pub(crate) fn verbs(pack: &Pack, viewer: &Viewer, task: &Task) -> Vec<&'static str> {
+///
+/// `workflow` is the task's, in the version its instance is pinned to.
+pub(crate) fn verbs(pack: &Pack, viewer: &Viewer, task: &Task, workflow: Option<&Workflow>) -> Vec<&'static str> {
     let mut verbs = Vec::new();
+    let form = workflow.and_then(|workflow| workflow.graph.nodes.get(&task.step)?.task_form());
     if task.status == TaskStatus::Open && viewer.user.is_some() {
-        let holds = is_holder(viewer, task);
+        let holds = is_holder(viewer, task) && task.owner.is_none();
         if task.assignee.is_none() && is_candidate(viewer, task) {
             verbs.push("claim");
         }
@@ -54,8 +80,20 @@ pub(crate) fn verbs(pack: &Pack, viewer: &Viewer, task: &Task) -> Vec<&'static s
                 verbs.push("release");
             }
         }
-        if holds || is_lead(pack, viewer, task) {
+        if (holds || is_lead(pack, viewer, task)) && form.is_none_or(|form| form.transfer) {
             verbs.push("transfer");
+        }
+        if holds && form.is_some_and(|form| form.delegate) {
+            verbs.push("delegate");
+        }
+        if is_holder(viewer, task) && task.owner.is_some() {
+            verbs.push("resolve");
+        }
+        if holds && form.is_some_and(|form| !form.return_to.is_empty()) {
+            verbs.push("return");
+        }
+        if is_starter(viewer, task) && workflow.is_some_and(|workflow| workflow.withdraw.is_some()) {
+            verbs.push("withdraw");
         }
     }
     verbs.push("comment");

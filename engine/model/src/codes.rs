@@ -47,6 +47,7 @@ const PAGES: &[(&str, &str)] = &[
     ("FW0306", include_str!("../codes/FW0306.md")),
     ("FW0308", include_str!("../codes/FW0308.md")),
     ("FW0312", include_str!("../codes/FW0312.md")),
+    ("FW0317", include_str!("../codes/FW0317.md")),
     ("FW0401", include_str!("../codes/FW0401.md")),
     ("FW0402", include_str!("../codes/FW0402.md")),
     ("FW0403", include_str!("../codes/FW0403.md")),

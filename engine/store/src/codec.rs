@@ -25,9 +25,12 @@ pub(crate) const INSTANCE: Selection = Selection {
 };
 
 pub(crate) const TASK: Selection = Selection {
-    columns: "id, instance, workflow, pack_hash, activation, step, form, record, pool_kind, pool_key, assignee, status, \
-              created_at, due_at, closed_at, closed_by, outcome",
-    kinds: &[Id, Id, Text, Text, Integer, Text, Text, Id, Text, Text, Id, Text, Time, Time, Time, Id, Text],
+    columns: "id, instance, workflow, pack_hash, activation, step, form, record, pool_kind, pool_key, assignee, owner, \
+              starter, barred, signer, status, created_at, due_at, closed_at, closed_by, outcome",
+    kinds: &[
+        Id, Id, Text, Text, Integer, Text, Text, Id, Text, Text, Id, Id, Id, Text, Text, Text, Time, Time, Time, Id,
+        Text,
+    ],
 };
 
 pub(crate) const TIMER: Selection =
@@ -170,6 +173,14 @@ pub(crate) fn task(row: Row) -> Result<Task, Fault> {
         record: row.record()?,
         pool: pool_of(&row.text()?, row.maybe_text()?)?,
         assignee: row.maybe_id()?,
+        owner: row.maybe_id()?,
+        starter: row.maybe_id()?,
+        barred: {
+            let ids = row.text()?;
+            let ids: Result<_, _> = ids.split_whitespace().map(str::parse::<Uuid>).collect();
+            ids.map_err(|error| Fault::of("reading who is barred from a task", error))?
+        },
+        signer: row.maybe_text()?.map(Key::from),
         status: task_status_of(&row.text()?)?,
         created_at: row.time()?,
         due_at: row.maybe_time()?,
@@ -274,6 +285,7 @@ pub(crate) fn status_word(status: InstanceStatus) -> &'static str {
         InstanceStatus::Completed => "completed",
         InstanceStatus::Failed => "failed",
         InstanceStatus::Cancelled => "cancelled",
+        InstanceStatus::Withdrawn => "withdrawn",
     }
 }
 
@@ -352,6 +364,7 @@ fn status_of(word: &str) -> Result<InstanceStatus, Fault> {
         "completed" => InstanceStatus::Completed,
         "failed" => InstanceStatus::Failed,
         "cancelled" => InstanceStatus::Cancelled,
+        "withdrawn" => InstanceStatus::Withdrawn,
         _ => return Err(Fault::new(format!("unknown instance status `{word}`"))),
     })
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use formwork_model::expr::Ir;
 use formwork_model::expr::ir::BinaryOp;
 use formwork_model::pack::form::{Access, Condition, Form, Level};
-use formwork_model::pack::workflow::{Action, UserStep};
+use formwork_model::pack::workflow::TaskForm;
 use formwork_model::{Key, Pack, Value};
 
 use crate::Stop;
@@ -245,7 +245,7 @@ pub struct TaskGrants {
 
 impl TaskGrants {
     /// The grants of a step; its positions are those of `form`, the form as the instance's own pack has it.
-    pub fn new(step: &UserStep, form: &Form) -> Self {
+    pub fn new(step: &TaskForm, form: &Form) -> Self {
         let named = step
             .levels
             .iter()
@@ -256,7 +256,7 @@ impl TaskGrants {
     /// The grants of a task: by its step in the workflow of that name; none where there is no such step any more.
     pub(crate) fn of_task(pack: &Pack, task: &Task) -> Option<Self> {
         let workflow = pack.workflows().get(&task.workflow)?;
-        let Action::User(step) = &workflow.graph.nodes.get(&task.step)?.action else { return None };
+        let step = workflow.graph.nodes.get(&task.step)?.task_form()?;
         Some(Self::new(step, pack.forms().get(workflow.form.as_ref()?)?))
     }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use formwork_model::pack::analytics::TaskBox;
 use formwork_model::pack::form::Level;
-use formwork_model::pack::workflow::{Action, Node, UserStep};
+use formwork_model::pack::workflow::{Node, TaskForm, Workflow};
 use formwork_model::{Key, Pack};
 
 use super::records::{existing, not_found, readable};
@@ -85,7 +85,7 @@ pub fn task(
         return Err(unknown());
     }
     let mut told = teller.task(task)?;
-    let instructions = teller.step(task).and_then(|(_, step)| step.instructions);
+    let instructions = teller.step(task).and_then(|(_, form)| form.instructions.as_ref());
     teller.presenter.finish()?;
     told["instructions"] = json!(instructions.map(|text| text.get(&viewer.language).to_owned()));
     told["fields"] = fields;
@@ -144,6 +144,7 @@ impl<'a> Teller<'a> {
             Pool::Person => (None, None),
         };
         let assignee = task.assignee.map(|user| self.presenter.user(user)).transpose()?;
+        let owner = task.owner.map(|user| self.presenter.user(user)).transpose()?;
         Ok(json!({
             "id": task.id,
             "pack": context.pack.key(),
@@ -165,7 +166,10 @@ impl<'a> Teller<'a> {
             "closed_at": task.closed.map(|(at, _)| instant_text(at)),
             "outcome": task.outcome,
             "outcomes": outcomes,
-            "verbs": verbs(context.pack, context.viewer, task),
+            "verbs": verbs(context.pack, context.viewer, task, self.workflow(task)),
+            "return_to": found.iter().flat_map(|(_, form)| &form.return_to).collect::<Vec<_>>(),
+            "signer": task.signer,
+            "owner": owner,
         }))
     }
 
@@ -188,13 +192,13 @@ impl<'a> Teller<'a> {
     }
 
     /// The step of the task, in the version of the workflow its instance is pinned to.
-    fn step(&self, task: &Task) -> Option<(Node, UserStep)> {
-        let pack = self.pinned(task);
-        let node = pack.workflows().get(&task.workflow)?.graph.nodes.get(&task.step)?;
-        match &node.action {
-            Action::User(step) => Some((node.clone(), (**step).clone())),
-            _ => None,
-        }
+    fn step(&self, task: &Task) -> Option<(&'a Node, &'a TaskForm)> {
+        let node = self.workflow(task)?.graph.nodes.get(&task.step)?;
+        Some((node, node.task_form()?))
+    }
+
+    fn workflow(&self, task: &Task) -> Option<&'a Workflow> {
+        self.pinned(task).workflows().get(&task.workflow).map(|workflow| &**workflow)
     }
 
     fn grants(&self, task: &Task) -> Option<TaskGrants> {

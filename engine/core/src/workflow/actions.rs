@@ -18,10 +18,14 @@ impl<'a> Run<'_, 'a> {
     /// Does what the step does.
     pub(super) fn act(&mut self, node: &'a Node, activation: u64) -> Result<Moved<'a>, Halt> {
         let next = match &node.action {
-            Action::User(step) => {
-                self.open_task(node, activation, step)?;
+            Action::User { assign, form } => {
+                self.open_task(node, activation, assign, form)?;
                 return self.rest(node, activation, Moved::Rests);
             }
+            Action::Approval { who, form, .. } => match self.open_round(node, activation, who, form)? {
+                Some(next) => next,
+                None => return self.rest(node, activation, Moved::Rests),
+            },
             Action::Wait { events } => {
                 self.arm_one(node, activation, events)?;
                 return self.rest(node, activation, Moved::Rests);

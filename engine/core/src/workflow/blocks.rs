@@ -59,7 +59,11 @@ impl<'a> Run<'_, 'a> {
     /// What was going on inside of a step that an event ends: its task, or its block.
     pub(super) fn cancel_inside(&mut self, node: &Node, activation: u64, reason: &str) -> Result<(), Halt> {
         match &node.action {
-            Action::User(_) => self.cancel_tasks(activation, reason),
+            Action::User { .. } => self.cancel_tasks(activation, reason),
+            Action::Approval { .. } => {
+                self.instance.state.rounds.remove(&activation);
+                self.cancel_tasks(activation, reason)
+            }
             Action::Fork { .. } => self.cancel_block(activation, reason),
             _ => Ok(()),
         }
@@ -91,7 +95,7 @@ impl<'a> Run<'_, 'a> {
         Ok(())
     }
 
-    fn cancel_tasks(&mut self, activation: u64, reason: &str) -> Result<(), Halt> {
+    pub(super) fn cancel_tasks(&mut self, activation: u64, reason: &str) -> Result<(), Halt> {
         let open = self.turn.open_tasks(self.instance.id)?;
         for mut task in open.into_iter().filter(|task| task.activation == activation) {
             task.status = TaskStatus::Cancelled;

@@ -13,6 +13,7 @@ mod notify;
 mod run;
 mod script;
 mod start;
+mod tasks;
 mod waits;
 
 pub(crate) use run::{Halt, Run, open_incident};

@@ -92,7 +92,12 @@ impl<'t, 'a> Run<'t, 'a> {
     /// A token follows an arrow within a block (0 outside of all), and goes on until it and all that it set off rest or
     /// end. Branches run one after another in the order of the file.
     pub(crate) fn follow(&mut self, target: &'a Target, block: u64) -> Result<(), Halt> {
-        let mut ready: Vec<Arrived<'a>> = self.reach(target, block)?.into_iter().collect();
+        let ready = self.reach(target, block)?.into_iter().collect();
+        self.proceed(ready)
+    }
+
+    /// Tokens that have arrived go on until they rest or end.
+    pub(super) fn proceed(&mut self, mut ready: Vec<Arrived<'a>>) -> Result<(), Halt> {
         while let Some(Arrived { node, activation }) = ready.pop() {
             // A sibling may have ended the block meanwhile.
             let Some(block) = self.token(activation).map(|token| token.block) else { continue };
@@ -173,15 +178,25 @@ impl<'t, 'a> Run<'t, 'a> {
         Ok(id)
     }
 
-    /// Ends the instance without an outcome, and writes it.
-    pub(crate) fn cancel(mut self, reason: &str) -> Result<(), Stop> {
-        match self.cancel_all(reason) {
+    /// The record is gone: everything ends, and is written.
+    pub(crate) fn cancel(self, reason: &str) -> Result<(), Stop> {
+        self.end(InstanceStatus::Cancelled, "instance.cancelled", reason, &[])
+    }
+
+    /// Whoever started it takes it back: everything ends, what the author says is assigned, and it is written.
+    pub(crate) fn withdraw(self, set: &'a [Assignment]) -> Result<(), Stop> {
+        self.end(InstanceStatus::Withdrawn, "instance.withdrawn", "withdrawn", set)
+    }
+
+    fn end(mut self, status: InstanceStatus, kind: &str, reason: &str, set: &'a [Assignment]) -> Result<(), Stop> {
+        let done = self.cancel_all(reason).and_then(|()| self.assign(&Key::from("withdraw"), set));
+        match done {
             Ok(()) => {}
             Err(Halt::Stop(stop)) => return Err(stop),
             Err(Halt::Incident { message, .. }) => return Err(Stop::Fault(message)),
         }
-        self.instance.status = InstanceStatus::Cancelled;
-        self.note("instance.cancelled", None, json!({"reason": reason}));
+        self.instance.status = status;
+        self.note(kind, None, json!({"reason": reason}));
         self.turn.change.instances.push(self.instance);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Where a token rests: tasks for people, and points in time.
+//! What a token waits for beside people: points in time, and messages.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use indexmap::IndexMap;
@@ -6,61 +6,20 @@ use serde_json::json;
 use uuid::Uuid;
 
 use formwork_model::expr::{Expr, Type};
-use formwork_model::pack::workflow::{Assign, Event, Node, Outcome, Target, Timer, Trigger, UserStep};
+use formwork_model::pack::workflow::{Event, Node, Timer, Trigger};
 use formwork_model::value::Duration;
 use formwork_model::{Key, Value};
 
 use super::run::{Halt, Run, incident};
-use crate::Stop;
 use crate::eval::time::add_to_instant;
 use crate::ids::Ids;
-use crate::instance::{Instance, Pool, Subscription, Task, TaskStatus, TimerRow};
+use crate::instance::{Instance, Subscription, TimerRow};
 use crate::wire::render;
 
 /// Longest a timer may run (workflow.md §4).
 const HORIZON: TimeDelta = TimeDelta::days(3_653);
 
 impl<'a> Run<'_, 'a> {
-    /// A task for a person.
-    pub(super) fn open_task(&mut self, node: &'a Node, activation: u64, step: &'a UserStep) -> Result<(), Halt> {
-        let nobody = || incident(&node.key, "empty_assignee", "the task would be nobody's");
-        let (pool, assignee) = match &step.assign {
-            Assign::Role(role) => (Pool::Role(role.clone()), None),
-            Assign::Queue(queue) => {
-                let queue = self.text(&node.key, queue)?.ok_or_else(nobody)?;
-                if !self.turn.context.pack.queues().contains_key(&*queue) {
-                    return Err(incident(&node.key, "empty_assignee", format!("there is no queue `{queue}`")));
-                }
-                (Pool::Queue(Key::from(queue)), None)
-            }
-            Assign::User(user) => {
-                let user = self.evaluated(&node.key, |scene| scene.setting(user))?;
-                (Pool::Person, Some(user.as_id().ok_or_else(nobody)?))
-            }
-        };
-        let due_at = step.due.as_ref().map(|due| self.after(&node.key, due)).transpose()?;
-        let task = Task {
-            id: self.turn.ids.next(),
-            instance: self.instance.id,
-            workflow: self.workflow.key.clone(),
-            pack_hash: self.instance.pack_hash.clone(),
-            activation,
-            step: node.key.clone(),
-            record: self.instance.record.clone(),
-            pool,
-            assignee,
-            status: TaskStatus::Open,
-            created_at: self.turn.context.at,
-            due_at,
-            closed: None,
-            outcome: None,
-        };
-        let data = json!({"task": task.id, "pool": task.pool, "assignee": task.assignee});
-        self.note("task.created", Some((&node.key, activation)), data);
-        self.turn.put_task(task);
-        Ok(())
-    }
-
     /// Arms the events of a wait; the first that fires wins. A wait for nothing would stand still for ever.
     pub(super) fn arm_one(
         &mut self,
@@ -185,17 +144,6 @@ impl<'a> Run<'_, 'a> {
         Ok(true)
     }
 
-    /// A task is done: its outcome assigns, the token goes on.
-    pub(crate) fn complete(&mut self, task: &Task, key: &str, outcome: &'a Outcome) -> Result<(), Halt> {
-        let Some(node) = self.resting(task.activation) else {
-            return Err(Stop::Fault(format!("task {} stands at no token", task.id)).into());
-        };
-        let next: &'a Target = &outcome.next;
-        let block = self.token(task.activation).map_or(0, |token| token.block);
-        self.leave(node, task.activation, Some(key), &outcome.set, json!({"task": task.id}))?;
-        self.follow(next, block)
-    }
-
     /// The step a live token rests at.
     pub(crate) fn resting(&self, activation: u64) -> Option<&'a Node> {
         let token = self.instance.state.tokens.iter().find(|token| token.activation == activation)?;
@@ -213,7 +161,7 @@ impl<'a> Run<'_, 'a> {
     }
 
     /// Months and days are civil in the pack's zone, times elapsed.
-    fn after(&self, step: &Key, duration: &Duration) -> Result<DateTime<Utc>, Halt> {
+    pub(super) fn after(&self, step: &Key, duration: &Duration) -> Result<DateTime<Utc>, Halt> {
         let context = self.turn.context;
         let due = add_to_instant(context.at, duration, *context.pack.timezone());
         due.ok_or_else(|| incident(step, "timer_horizon", "the time is out of range"))

@@ -105,7 +105,7 @@ fn words(context: &Context<'_>, graph: &Graph, node: &Node, at: &At) {
 }
 
 /// What is around a block, from the inside out; the top is none.
-fn around<'g>(graph: &'g Graph, block: &'g Key) -> impl Iterator<Item = Option<&'g Key>> {
+pub(super) fn around<'g>(graph: &'g Graph, block: &'g Key) -> impl Iterator<Item = Option<&'g Key>> {
     let owner = |key: &Key| graph.nodes.get(key).and_then(|node| node.block.as_ref());
     std::iter::successors(Some(owner(block)), move |inner| inner.map(owner))
 }

@@ -8,6 +8,7 @@ use crate::Key;
 use crate::diagnostic::At;
 use crate::pack::workflow::{Action, Graph, Node, Start, Target};
 
+use super::blocks;
 use super::context::Context;
 
 /// FW0301, FW0302 and FW0303 of `workflow.md` §1.6.
@@ -27,6 +28,9 @@ pub(super) fn check(context: &Context<'_>, starts: &IndexMap<Key, Start>, graph:
             context.error_at_key("FW0302", &at, format!("no way leads from the step `{key}` to an end"), None);
         }
     }
+    for node in graph.nodes.values() {
+        returns(context, graph, &arrows, node, &at.key(&node.key));
+    }
     for cycle in arrows.cycles_without_wait(graph) {
         let words: Vec<String> =
             cycle.iter().chain(cycle.first()).map(|index| format!("`{}`", graph.nodes[*index].key)).collect();
@@ -37,10 +41,32 @@ pub(super) fn check(context: &Context<'_>, starts: &IndexMap<Key, Start>, graph:
     }
 }
 
+/// A task can only go back to a step that leads to it, in its own block or one around it.
+fn returns(context: &Context<'_>, graph: &Graph, arrows: &Arrows, node: &Node, at: &At) {
+    let to = node.task_form().into_iter().flat_map(|form| &form.return_to).enumerate();
+    for (index, key) in to {
+        let at = at.key("return").key("to").index(index);
+        let Some(target) = graph.nodes.get_index_of(key) else { continue };
+        let block = graph.nodes[target].block.as_ref();
+        let own = graph.nodes.get_index_of(&node.key).unwrap_or(usize::MAX);
+        if !arrows.reached_from([target].into_iter()).contains(&own) || target == own {
+            let message = format!("`{key}` does not come before `{}`", node.key);
+            context.error("FW0317", &at, message);
+        } else if node.block.as_ref() != block
+            && !node.block.as_ref().is_some_and(|own| blocks::around(graph, own).any(|outer| outer == block))
+        {
+            let message = format!("`{key}` stands in a block that `{}` is not in", node.key);
+            context.error("FW0317", &at, message);
+        }
+    }
+}
+
 /// Where the arrows of a node lead.
 pub(crate) fn targets(node: &Node) -> Vec<&Target> {
     let mut targets: Vec<&Target> = match &node.action {
-        Action::User(step) => step.outcomes.values().map(|outcome| &outcome.next).collect(),
+        Action::User { form, .. } | Action::Approval { form, .. } => {
+            form.outcomes.values().map(|outcome| &outcome.next).collect()
+        }
         Action::Choice { branches, otherwise } => branches.values().map(|(_, next)| next).chain([otherwise]).collect(),
         Action::Decision { none, next, .. } => none.iter().chain([next]).collect(),
         Action::Set { next } | Action::Script { next, .. } | Action::Fork { next, .. } => vec![next],
@@ -124,7 +150,7 @@ impl Arrows {
 
     /// One loop for each way back, among the steps that never wait.
     fn cycles_without_wait(&self, graph: &Graph) -> Vec<Vec<usize>> {
-        let waits = |index: usize| matches!(graph.nodes[index].action, Action::User(_) | Action::Wait { .. });
+        let waits = |index: usize| graph.nodes[index].waits();
         let mut cycles = Vec::new();
         let mut done = HashSet::new();
         for start in 0..self.next.len() {

@@ -22,6 +22,7 @@ mod report;
 mod shapes;
 mod step;
 mod table;
+mod task;
 mod workflow;
 
 #[cfg(test)]

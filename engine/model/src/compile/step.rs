@@ -9,14 +9,12 @@ use crate::documents::common::{Given, Keyed};
 use crate::documents::steps::{self as author, Assignments, Step, StepOptions};
 use crate::expr::duration::parse_iso;
 use crate::expr::{Scope, TableRef, Type};
-use crate::pack::workflow::{
-    Action, Assign, AssignTo, Assignment, Event, Join, Node, NotifyStep, Outcome, Target, Timer, Trigger, UserStep,
-};
+use crate::pack::workflow::{Action, AssignTo, Assignment, Event, Join, Node, NotifyStep, Target, Timer, Trigger};
 use crate::pack::{Setting, form::Form};
 use crate::value::Duration;
 
 use super::workflow::Flow;
-use super::{access, decision, form};
+use super::{decision, form};
 
 /// The node of a step; nothing where it has nothing to stand on.
 pub(super) fn compile(flow: &Flow<'_, '_>, key: &str, step: &Step, at: &At) -> Option<Node> {
@@ -37,6 +35,7 @@ pub(super) fn compile(flow: &Flow<'_, '_>, key: &str, step: &Step, at: &At) -> O
     let set = compiler.assignments(&step.common.set, &at.key("set"));
     let action = match &step.options {
         StepOptions::User(step) => compiler.user(step),
+        StepOptions::Approval(step) => compiler.approval(step),
         StepOptions::Choice(step) => compiler.choice(step),
         StepOptions::Decision(step) => compiler.decision(step),
         StepOptions::Set(_) => compiler.next().map(|next| Action::Set { next }),
@@ -51,106 +50,16 @@ pub(super) fn compile(flow: &Flow<'_, '_>, key: &str, step: &Step, at: &At) -> O
     Some(Node { key: key.into(), label, action: action?, set, block: None, boundary })
 }
 
-struct StepCompiler<'c, 'f, 'a> {
-    flow: &'c Flow<'f, 'a>,
+pub(super) struct StepCompiler<'c, 'f, 'a> {
+    pub(super) flow: &'c Flow<'f, 'a>,
     step: &'c Step,
-    at: &'c At,
+    pub(super) at: &'c At,
 }
 
 impl StepCompiler<'_, '_, '_> {
     fn next(&self) -> Option<Target> {
         // The schema demands the key where a step goes on.
         self.step.common.next.as_ref().map(|next| self.flow.target(next, &self.at.key("next")))
-    }
-
-    fn user(&self, step: &author::User) -> Option<Action> {
-        let context = self.flow.context;
-        let at = self.at;
-        if self.flow.form.is_none() {
-            context.error("FW0306", at, "a task needs a record: say which form's, by `for`");
-        }
-        let assign = self.assign(&step.assign, &at.key("assign"));
-        let mut outcomes = IndexMap::new();
-        for (key, outcome) in &step.outcomes {
-            let at = at.key("outcomes").key(key);
-            outcomes.insert(Key::from(key.as_str()), self.outcome(key, outcome, &at));
-        }
-        let (levels, others) = self.levels(&step.fields, &at.key("fields"));
-        let due = step.due.as_ref().and_then(|due| self.duration(&due.after, &at.key("due").key("after")));
-        let instructions = step.instructions.as_ref().map(|words| context.text(words, &at.key("instructions")));
-        Some(Action::User(Box::new(UserStep { assign: assign?, levels, others, outcomes, due, instructions })))
-    }
-
-    fn assign(&self, assign: &author::Assign, at: &At) -> Option<Assign> {
-        let context = self.flow.context;
-        match (&assign.queue, &assign.role, &assign.user) {
-            (Some(queue), None, None) => {
-                let setting = context.setting(queue, &self.flow.scope(), &Type::Queue, &at.key("queue"))?;
-                Some(Assign::Queue(setting))
-            }
-            (None, Some(role), None) => {
-                context.role("FW0306", role, &at.key("role")).then(|| Assign::Role(role.as_str().into()))
-            }
-            (None, None, Some(user)) => {
-                let setting = context.setting(user, &self.flow.scope(), &Type::User, &at.key("user"))?;
-                Some(Assign::User(setting))
-            }
-            _ => {
-                if !self.flow.is_cut_in(at) {
-                    context.error_at_key("FW0117", at, "exactly one of `queue`, `role` and `user` is needed", None);
-                }
-                None
-            }
-        }
-    }
-
-    fn outcome(&self, key: &str, outcome: &author::Outcome, at: &At) -> Outcome {
-        let context = self.flow.context;
-        // The short form is the text itself.
-        let long = outcome.label.is_some() || outcome.confirm.is_some() || !outcome.set.is_empty();
-        let next = if long || !outcome.required.is_empty() { at.key("next") } else { at.clone() };
-        let required = outcome.required.iter().enumerate();
-        Outcome {
-            label: context.label(outcome.label.as_ref(), key, at),
-            required: required
-                .filter_map(|(index, field)| self.field(field, &at.key("required").index(index)))
-                .collect(),
-            set: self.assignments(&outcome.set, &at.key("set")),
-            confirm: outcome.confirm.as_ref().map(|words| context.text(words, &at.key("confirm"))),
-            next: self.flow.target(&outcome.next, &next),
-        }
-    }
-
-    /// Levels inside the task: key over `#tag` over `*`, as in `access`.
-    fn levels(
-        &self,
-        words: &IndexMap<String, crate::documents::common::LevelWord>,
-        at: &At,
-    ) -> (IndexMap<usize, crate::pack::form::Level>, Option<crate::pack::form::Level>) {
-        let mut levels = IndexMap::new();
-        let others = words.get("*").copied().map(access::level);
-        let Some(form) = self.flow.form else { return (levels, others) };
-        let (tags, keys): (Vec<_>, Vec<_>) =
-            words.iter().filter(|(name, _)| *name != "*").partition(|(name, _)| name.starts_with('#'));
-        for (name, word) in tags {
-            for position in access::positions(self.flow.context, form, name, &at.key(name)) {
-                let level = access::level(*word);
-                levels.entry(position).and_modify(|known: &mut _| *known = level.min(*known)).or_insert(level);
-            }
-        }
-        for (name, word) in keys {
-            let at = at.key(name);
-            for position in access::positions(self.flow.context, form, name, &at) {
-                let level = access::level(*word);
-                let field = &form.fields[position];
-                if level == crate::pack::form::Level::Write && field.is_derived() {
-                    let message = format!("`{name}` follows from other values: nobody can write it");
-                    self.flow.context.error_at_key("FW0308", &at, message, None);
-                }
-                levels.insert(position, level);
-            }
-        }
-        (levels, others)
     }
 
     fn choice(&self, step: &author::Choice) -> Option<Action> {
@@ -229,7 +138,10 @@ impl StepCompiler<'_, '_, '_> {
         let context = self.flow.context;
         let options = &self.step.options;
         if !events.is_empty()
-            && !matches!(options, StepOptions::User(_) | StepOptions::Wait(_) | StepOptions::Parallel(_))
+            && !matches!(
+                options,
+                StepOptions::User(_) | StepOptions::Approval(_) | StepOptions::Wait(_) | StepOptions::Parallel(_)
+            )
         {
             let message = format!("a `{}` step never waits: nothing can happen at its boundary", self.step.kind);
             context.error_at_key("FW0312", at, message, None);
@@ -249,7 +161,7 @@ impl StepCompiler<'_, '_, '_> {
             let at = at.key(key);
             let mut scope = self.flow.scope();
             scope.event = self.carried(event);
-            let set = self.assigned(&event.set, &scope, &at.key("set"));
+            let set = assigned_in(self.flow, &event.set, &scope, &at.key("set"));
             let next = self.flow.target(&event.next, &at.key("next"));
             if let Some(trigger) = self.trigger(event, &scope, &at) {
                 let interrupt = event.interrupt.unwrap_or(true);
@@ -382,64 +294,16 @@ impl StepCompiler<'_, '_, '_> {
     }
 
     /// `set`: fields of the record that may be written, and variables.
-    fn assignments(&self, given: &Assignments, at: &At) -> Vec<Assignment> {
-        self.assigned(given, &self.flow.scope(), at)
+    pub(super) fn assignments(&self, given: &Assignments, at: &At) -> Vec<Assignment> {
+        assigned(self.flow, given, at)
     }
 
-    fn assigned(&self, given: &Assignments, scope: &Scope<'_>, at: &At) -> Vec<Assignment> {
-        let mut compiled = Vec::new();
-        for (name, given) in given {
-            let at = at.key(name);
-            let Some((to, ty)) = self.assignable(name, &at) else { continue };
-            if let Some(value) = self.flow.context.setting(given, scope, &ty, &at) {
-                compiled.push(Assignment { to, value });
-            }
-        }
-        compiled
-    }
-
-    fn assignable(&self, name: &str, at: &At) -> Option<(AssignTo, Type)> {
-        let context = self.flow.context;
-        if let Some(var) = name.strip_prefix("vars.") {
-            let vars = &self.flow.names.vars;
-            let Some(ty) = vars.get(var) else {
-                let hint = crate::structure::did_you_mean(var, vars.keys().map(|key| &**key));
-                context.error_at_key("FW0306", at, format!("unknown variable `{var}`"), hint);
-                return None;
-            };
-            return Some((AssignTo::Var(var.into()), ty.clone()));
-        }
-        let Some(form) = self.flow.form else {
-            context.error_at_key("FW0306", at, format!("there is no record with a field `{name}`"), None);
-            return None;
-        };
-        let Some((position, field)) = form.field(name) else {
-            self.unknown_field(form, name, at);
-            return None;
-        };
-        if field.is_derived() || matches!(field.ty(), Type::Rows(_)) {
-            let why = if field.is_derived() { "follows from other values" } else { "holds rows" };
-            context.error_at_key("FW0308", at, format!("`{name}` {why}: a step cannot set it"), None);
-            return None;
-        }
-        Some((AssignTo::Field(position), field.ty().clone()))
-    }
-
-    fn unknown_field(&self, form: &Form, name: &str, at: &At) {
-        let shape = self.flow.context.shapes.tables.get(&TableRef::form(&form.key));
-        if shape.is_some_and(|shape| shape.fields.contains_key(name)) {
-            return;
-        }
-        let hint = crate::structure::did_you_mean(name, form.fields.iter().map(|field| &*field.key));
-        self.flow.context.error_at_key("FW0306", at, format!("unknown field `{name}`"), hint);
-    }
-
-    fn field(&self, name: &str, at: &At) -> Option<usize> {
+    pub(super) fn field(&self, name: &str, at: &At) -> Option<usize> {
         let form = self.flow.form?;
         form::position(self.flow.context, &form.key, &form.fields, name, at)
     }
 
-    fn duration(&self, text: &str, at: &At) -> Option<Duration> {
+    pub(super) fn duration(&self, text: &str, at: &At) -> Option<Duration> {
         let duration = parse_iso(text);
         if duration.is_none() {
             let hint = Some("write a duration as `P2D` or `PT4H`".to_owned());
@@ -447,4 +311,57 @@ impl StepCompiler<'_, '_, '_> {
         }
         duration
     }
+}
+
+/// `set`: fields of the record that may be written, and variables.
+pub(super) fn assigned(flow: &Flow<'_, '_>, given: &Assignments, at: &At) -> Vec<Assignment> {
+    assigned_in(flow, given, &flow.scope(), at)
+}
+
+fn assigned_in(flow: &Flow<'_, '_>, given: &Assignments, scope: &Scope<'_>, at: &At) -> Vec<Assignment> {
+    let mut compiled = Vec::new();
+    for (name, given) in given {
+        let at = at.key(name);
+        let Some((to, ty)) = assignable(flow, name, &at) else { continue };
+        if let Some(value) = flow.context.setting(given, scope, &ty, &at) {
+            compiled.push(Assignment { to, value });
+        }
+    }
+    compiled
+}
+
+fn assignable(flow: &Flow<'_, '_>, name: &str, at: &At) -> Option<(AssignTo, Type)> {
+    let context = flow.context;
+    if let Some(var) = name.strip_prefix("vars.") {
+        let vars = &flow.names.vars;
+        let Some(ty) = vars.get(var) else {
+            let hint = crate::structure::did_you_mean(var, vars.keys().map(|key| &**key));
+            context.error_at_key("FW0306", at, format!("unknown variable `{var}`"), hint);
+            return None;
+        };
+        return Some((AssignTo::Var(var.into()), ty.clone()));
+    }
+    let Some(form) = flow.form else {
+        context.error_at_key("FW0306", at, format!("there is no record with a field `{name}`"), None);
+        return None;
+    };
+    let Some((position, field)) = form.field(name) else {
+        unknown_field(flow, form, name, at);
+        return None;
+    };
+    if field.is_derived() || matches!(field.ty(), Type::Rows(_)) {
+        let why = if field.is_derived() { "follows from other values" } else { "holds rows" };
+        context.error_at_key("FW0308", at, format!("`{name}` {why}: a step cannot set it"), None);
+        return None;
+    }
+    Some((AssignTo::Field(position), field.ty().clone()))
+}
+
+fn unknown_field(flow: &Flow<'_, '_>, form: &Form, name: &str, at: &At) {
+    let shape = flow.context.shapes.tables.get(&TableRef::form(&form.key));
+    if shape.is_some_and(|shape| shape.fields.contains_key(name)) {
+        return;
+    }
+    let hint = crate::structure::did_you_mean(name, form.fields.iter().map(|field| &*field.key));
+    flow.context.error_at_key("FW0306", at, format!("unknown field `{name}`"), hint);
 }

@@ -172,8 +172,8 @@ fn a_workflow_is_lowered_to_nodes_and_targets() {
     let workflow = &pack.workflows()["handle"];
     assert_eq!(workflow.starts["made"].next, Target::Node("route".into()));
     let nodes = &workflow.graph.nodes;
-    let Action::User(task) = &nodes["task"].action else { panic!("no task") };
-    assert!(matches!(&task.assign, Assign::Queue(Setting::Expr(_))));
+    let Action::User { assign, form: task } = &nodes["task"].action else { panic!("no task") };
+    assert!(matches!(&assign.who, Assign::Queue(Setting::Expr(_))));
     assert_eq!((task.levels.get(&8), task.others), (Some(&Level::Write), Some(Level::Read)));
     assert_eq!(task.outcomes["done"].next, Target::Node("say".into()));
     let Action::Wait { events } = &nodes["pause"].action else { panic!("no wait") };

@@ -12,7 +12,7 @@ use crate::documents::{Kind, common::Keyed};
 use crate::expr::scope::WorkflowNames;
 use crate::expr::{Scope, TableRef, Type};
 use crate::pack::form::Form;
-use crate::pack::workflow::{Each, Graph, Start, StartOn, Target, Var, Workflow};
+use crate::pack::workflow::{Each, Graph, Start, StartOn, Target, Var, Withdraw, WithdrawUntil, Workflow};
 use crate::{Key, Value};
 
 use super::context::Context;
@@ -42,6 +42,13 @@ pub(super) fn compile(
     let names = Arc::new(names(context, author));
     let flow = Flow { context, document, form: author.form.as_ref().and_then(|form| forms.get(form.as_str())), names };
     let starts = flow.starts(&author.start, &at.key("start"));
+    let withdraw = author.withdraw.as_ref().map(|withdraw| Withdraw {
+        until: match withdraw.until {
+            author::UntilWord::FirstDecision => WithdrawUntil::FirstDecision,
+            author::UntilWord::End => WithdrawUntil::End,
+        },
+        set: step::assigned(&flow, &withdraw.set, &at.key("withdraw").key("set")),
+    });
     let mut graph = Graph::default();
     for (key, step) in &author.steps {
         let at = at.key("steps").key(key);
@@ -62,6 +69,7 @@ pub(super) fn compile(
         form: author.form.as_deref().map(Key::from),
         vars: vars(context, &author.vars, &at.key("vars")),
         starts,
+        withdraw,
         graph,
     })
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::common::{Formula, Keyed, expression};
-use super::steps::Step;
+use super::steps::{Assignments, Step};
 use crate::text::Text;
 
 /// A workflow: ways to begin, and steps.
@@ -22,9 +22,33 @@ pub struct Workflow {
     /// The ways to begin.
     #[schemars(extend("minProperties" = 1))]
     pub start: Keyed<Start>,
+    /// How whoever started it may take it back; not at all where absent.
+    pub withdraw: Option<Withdraw>,
     /// The steps.
     #[schemars(extend("minProperties" = 1))]
     pub steps: Keyed<Step>,
+}
+
+/// How whoever started an instance may take it back.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Withdraw {
+    /// Up to when: `first_decision` (nobody has completed a task of it) or `end`.
+    pub until: UntilWord,
+    /// Assigned then.
+    #[serde(default)]
+    pub set: Assignments,
+}
+
+/// Up to when an instance may be taken back.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum UntilWord {
+    /// As long as nobody has completed a task of it.
+    FirstDecision,
+    /// As long as it runs.
+    End,
 }
 
 /// An instance variable.

@@ -21,6 +21,8 @@ pub struct Workflow {
     pub vars: IndexMap<Key, Var>,
     /// The ways to begin.
     pub starts: IndexMap<Key, Start>,
+    /// Whether whoever started it may take it back.
+    pub withdraw: Option<Withdraw>,
     /// The nodes.
     pub graph: Graph,
 }
@@ -32,6 +34,24 @@ pub struct Var {
     pub ty: Type,
     /// Its first value.
     pub default: Value,
+}
+
+/// How whoever started an instance may take it back.
+#[derive(Debug, Clone)]
+pub struct Withdraw {
+    /// Up to when.
+    pub until: WithdrawUntil,
+    /// Assigned then.
+    pub set: Vec<Assignment>,
+}
+
+/// Up to when an instance may be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithdrawUntil {
+    /// As long as nobody has completed a task of it.
+    FirstDecision,
+    /// As long as it runs.
+    End,
 }
 
 /// A way to begin.
@@ -119,6 +139,19 @@ impl Node {
         self.waits_for().and_then(|events| events.get(key)).or_else(|| self.boundary.get(key))
     }
 
+    /// Whether a token may rest here for a person or an event.
+    pub fn waits(&self) -> bool {
+        matches!(self.action, Action::User { .. } | Action::Approval { .. } | Action::Wait { .. })
+    }
+
+    /// The form of the task or tasks a token rests at here.
+    pub fn task_form(&self) -> Option<&TaskForm> {
+        match &self.action {
+            Action::User { form, .. } | Action::Approval { form, .. } => Some(form),
+            _ => None,
+        }
+    }
+
     /// The events of a wait.
     pub fn waits_for(&self) -> Option<&IndexMap<Key, Event>> {
         match &self.action {
@@ -133,7 +166,23 @@ impl Node {
 #[non_exhaustive]
 pub enum Action {
     /// A task for a person; waits.
-    User(Box<UserStep>),
+    User {
+        /// Who may do it.
+        assign: AssignRule,
+        /// What they see and may do.
+        form: Box<TaskForm>,
+    },
+    /// A task for each signer; waits until the signatures decide. The outcomes are `approved` and `rejected`.
+    Approval {
+        /// The signers.
+        who: IndexMap<Key, AssignRule>,
+        /// How many are needed.
+        mode: Mode,
+        /// Whether the first rejection decides.
+        veto: bool,
+        /// What each sees and may do.
+        form: Box<TaskForm>,
+    },
     /// The first true branch.
     Choice {
         /// In file order.
@@ -193,7 +242,8 @@ impl Action {
     /// The word of the definition language: `user`, `choice` …
     pub fn name(&self) -> &'static str {
         match self {
-            Action::User(_) => "user",
+            Action::User { .. } => "user",
+            Action::Approval { .. } => "approval",
             Action::Choice { .. } => "choice",
             Action::Decision { .. } => "decision",
             Action::Set { .. } => "set",
@@ -206,11 +256,9 @@ impl Action {
     }
 }
 
-/// A task for a person.
+/// What the people of a task see and may do.
 #[derive(Debug, Clone)]
-pub struct UserStep {
-    /// Who may do it.
-    pub assign: Assign,
+pub struct TaskForm {
     /// Levels inside the task, by position of the form's field; a key that is absent keeps the role's own level.
     pub levels: IndexMap<usize, Level>,
     /// The highest level of fields not named, where the author wrote `*`.
@@ -221,7 +269,49 @@ pub struct UserStep {
     pub due: Option<Duration>,
     /// Said to the person.
     pub instructions: Option<Text>,
+    /// Four eyes: these people may not do it.
+    pub not: Vec<Setting>,
+    /// Whether it may be given to another person or queue for good.
+    pub transfer: bool,
+    /// Whether another person may be asked to work on it.
+    pub delegate: bool,
+    /// The steps it may be returned to.
+    pub return_to: Vec<Key>,
 }
+
+/// Who may do a task, and what if that is nobody.
+#[derive(Debug, Clone)]
+pub struct AssignRule {
+    /// Who.
+    pub who: Assign,
+    /// What if that is nobody.
+    pub if_empty: IfEmpty,
+}
+
+/// What happens where a task would be nobody's.
+#[derive(Debug, Clone)]
+pub enum IfEmpty {
+    /// An administrator looks at it.
+    Incident,
+    /// Of an approval: it counts as approved.
+    Skip,
+    /// Somebody else may do it.
+    Assign(Box<AssignRule>),
+}
+
+/// How many signatures an approval needs (workflow.md §2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// All approve (会签).
+    All,
+    /// One approves (或签).
+    Any,
+}
+
+/// The outcome of an approval that was granted.
+pub const APPROVED: &str = "approved";
+/// The outcome of an approval that was not.
+pub const REJECTED: &str = "rejected";
 
 /// Who may do a task.
 #[derive(Debug, Clone)]

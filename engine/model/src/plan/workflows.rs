@@ -1,7 +1,7 @@
 //! Changes of workflows: steps that come, go or become another kind, and who may be standing on them.
 
 use crate::pack::Pack;
-use crate::pack::workflow::{Action, Node, Workflow};
+use crate::pack::workflow::{Node, Workflow};
 
 use super::{ChangeClass, Plan, RunningEffect};
 
@@ -45,7 +45,7 @@ fn steps(before: &Workflow, wanted: &Workflow, plan: &mut Plan) {
 
 /// Only tasks and waits hold an instance between two stimuli.
 fn stranded(workflow: &Workflow, node: &Node, plan: &mut Plan) {
-    if matches!(node.action, Action::User(_) | Action::Wait { .. }) {
+    if node.waits() {
         let (workflow, step) = (workflow.key.to_string(), node.key.to_string());
         plan.running.push(RunningEffect { workflow, step, instances: None });
     }

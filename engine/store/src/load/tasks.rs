@@ -49,6 +49,10 @@ pub(super) fn of_box(dialect: Dialect, query: &TaskQuery) -> Select {
             let queues = of_pool(&mut params, "queue", &query.viewer.queues);
             let roles = of_pool(&mut params, "role", &query.viewer.roles);
             let _ = write!(sql, " AND t.status = 'open' AND t.assignee IS NULL AND ({queues} OR {roles})");
+            if let Some(user) = query.viewer.user {
+                params.push(text(&user.to_string()));
+                let _ = write!(sql, " AND t.barred NOT LIKE '%' || ${} || '%'", params.len());
+            }
         }
         TaskBox::Team => {
             let queues = of_pool(&mut params, "queue", &query.viewer.queues);

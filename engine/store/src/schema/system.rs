@@ -17,7 +17,8 @@ pub(crate) const STEPS: &[&[&str]] = &[&[
     "CREATE INDEX fw_instance_record ON fw_instance (record)",
     "CREATE INDEX fw_instance_live ON fw_instance (pack_hash) WHERE status IN ('running', 'failed')",
     "CREATE TABLE fw_start_key (workflow @text NOT NULL, start_key @text NOT NULL, instance @id NOT NULL, PRIMARY KEY (workflow, start_key))",
-    "CREATE TABLE fw_task (id @id PRIMARY KEY, pack @text NOT NULL, instance @id NOT NULL, workflow @text NOT NULL, pack_hash @text NOT NULL, activation @int NOT NULL, step @text NOT NULL, form @text, record @id, pool_kind @text NOT NULL, pool_key @text, assignee @id, status @text NOT NULL, created_at @time NOT NULL, due_at @time, closed_at @time, closed_by @id, outcome @text)",
+    // barred: ids of those that four eyes keep away, apart by spaces.
+    "CREATE TABLE fw_task (id @id PRIMARY KEY, pack @text NOT NULL, instance @id NOT NULL, workflow @text NOT NULL, pack_hash @text NOT NULL, activation @int NOT NULL, step @text NOT NULL, form @text, record @id, pool_kind @text NOT NULL, pool_key @text, assignee @id, owner @id, starter @id, barred @text NOT NULL, signer @text, status @text NOT NULL, created_at @time NOT NULL, due_at @time, closed_at @time, closed_by @id, outcome @text)",
     "CREATE INDEX fw_task_instance ON fw_task (instance)",
     "CREATE INDEX fw_task_record ON fw_task (record)",
     "CREATE INDEX fw_task_assignee ON fw_task (assignee, due_at, id) WHERE status = 'open'",

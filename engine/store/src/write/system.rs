@@ -103,6 +103,10 @@ fn task_cells(dialect: Dialect, pack: &str, task: &Task) -> Result<Cells, Failur
     let cells = cells.number("activation", task.activation)?.text("step", &task.step)?;
     let cells = cells.record(task.record.as_ref())?.text("pool_kind", pool_kind)?;
     let cells = cells.maybe_text("pool_key", pool_key.map(|key| &**key))?.id("assignee", task.assignee);
+    let cells = cells.id("owner", task.owner).id("starter", task.starter);
+    let barred: Vec<String> = task.barred.iter().map(Uuid::to_string).collect();
+    let cells = cells.text("barred", &barred.join(" "))?;
+    let cells = cells.maybe_text("signer", task.signer.as_deref())?;
     let cells = cells.text("status", task_status_word(task.status))?.time("created_at", Some(task.created_at));
     let cells = cells.time("due_at", task.due_at).time("closed_at", task.closed.map(|(at, _)| at));
     cells.id("closed_by", task.closed.and_then(|(_, by)| by)).maybe_text("outcome", task.outcome.as_deref())

@@ -60,6 +60,10 @@ fn task(number: u128, pool: Pool) -> Task {
         record: Some(("thing".into(), id(2))),
         pool,
         assignee: None,
+        owner: None,
+        starter: Some(id(6)),
+        barred: Vec::new(),
+        signer: None,
         status: TaskStatus::Open,
         created_at: at(1),
         due_at: None,
@@ -141,6 +145,7 @@ async fn instances_tasks_and_timers_are_read_as_written(world: Arc<World>) {
     handle.assignee = Some(id(7));
     (handle.status, handle.closed, handle.outcome) =
         (TaskStatus::Done, Some((at(3), Some(id(7)))), Some("ok".to_owned()));
+    (handle.barred, handle.signer, handle.owner) = (vec![id(9), id(7)], Some("desk".into()), Some(id(5)));
     let changes = ChangeSet {
         instances: vec![first.clone()],
         tasks: vec![handle.clone(), task(6, Pool::Person)],
@@ -227,6 +232,10 @@ async fn boxes_hold_what_is_due_first(world: Arc<World>) {
     tasks[1].due_at = Some(at(40));
     tasks[3].due_at = Some(at(50));
     tasks[4].assignee = Some(id(8));
+    // Four eyes keep the viewer from the third task of the role.
+    let mut barred = task(18, Pool::Role("agent".into()));
+    (barred.barred, barred.signer, barred.owner) = (vec![id(9), id(7)], Some("desk".into()), Some(id(5)));
+    tasks.push(barred);
     tasks[5].assignee = Some(id(7));
     let mut done = task(17, Pool::Person);
     (done.status, done.closed) = (TaskStatus::Done, Some((at(9), Some(id(7)))));

@@ -2,46 +2,42 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use formwork_model::pack::workflow::{Action, Outcome, UserStep};
+use formwork_model::pack::workflow::Outcome;
 
-use super::{pinned, settle};
+use super::{Work, settle};
 use crate::Stop;
-use crate::access::{Projection, TaskGrants};
-use crate::form::{Session, invalid};
+use crate::form::Session;
 use crate::instance::{Instance, Task, TaskStatus};
 use crate::messages::message;
 use crate::rejection::{FieldError, Rejection, RejectionKind};
 use crate::turn::Turn;
-use crate::work::is_holder;
+use crate::work::{is_barred, is_holder, is_owner};
 use crate::workflow::Run;
 
 /// See the module. Pointers of errors are into `fields`.
-pub(super) fn complete(
-    turn: &mut Turn<'_>,
+pub(super) fn complete<'a>(
+    turn: &mut Turn<'a>,
     mut task: Task,
     mut instance: Instance,
+    work: &Work<'a>,
     outcome: &str,
     fields: &Map<String, Json>,
     expected_version: Option<i64>,
 ) -> Result<(), Stop> {
-    if !is_holder(turn.actor(), &task) {
+    if is_owner(turn.actor(), &task) {
+        return Err(turn.refuse(RejectionKind::Conflict, "delegated_out"));
+    }
+    if !is_holder(turn.actor(), &task) || task.owner.is_some() {
         return Err(turn.refuse(RejectionKind::Forbidden, "not_your_task"));
     }
-    let (pack, workflow) = pinned(turn, &instance)?;
-    let node = workflow.graph.nodes.get(&task.step);
-    let Some(Action::User(step)) = node.map(|node| &node.action) else {
-        return Err(Stop::Fault(format!("step `{}` is no task any more", task.step)));
-    };
-    let Some(chosen) = step.outcomes.get(outcome) else {
+    if is_barred(turn.actor(), &task) {
+        return Err(turn.refuse(RejectionKind::Forbidden, "four_eyes"));
+    }
+    let Some(chosen) = work.form.outcomes.get(outcome) else {
         return Err(turn.refuse(RejectionKind::Invalid, "unknown_outcome"));
     };
-    let own_form = workflow.form.as_ref().and_then(|form| pack.forms().get(form));
-    let mut session = match (&task.record, own_form) {
-        (Some(_), Some(own_form)) => Some(filled(turn, &task, step, own_form, fields, expected_version)?),
-        _ if fields.is_empty() => None,
-        _ => return Err(turn.refuse(RejectionKind::Invalid, "field_not_writable")),
-    };
-    if let (Some(session), Some(own_form)) = (&session, own_form) {
+    let mut session = work.filled(turn, &task, fields, expected_version)?;
+    if let (Some(session), Some(own_form)) = (&session, work.own_form) {
         missing(turn, session, own_form, chosen)?;
     }
     task.status = TaskStatus::Done;
@@ -49,52 +45,13 @@ pub(super) fn complete(
     task.outcome = Some(outcome.to_owned());
     settle(turn, task.clone(), "task.completed", json!({"outcome": outcome}));
     instance.revision += 1;
-    let mut run = Run::new(turn, pack, workflow, session.as_mut(), instance);
+    let mut run = Run::new(turn, work.pack, work.workflow, session.as_mut(), instance);
     let result = run.complete(&task, outcome, chosen);
     run.finish(result)?;
     if let Some(mut session) = session {
         turn.write_or_refuse(&mut session)?;
     }
     Ok(())
-}
-
-/// The record with the submitted fields taken, derived values following.
-fn filled<'a>(
-    turn: &mut Turn<'a>,
-    task: &Task,
-    step: &UserStep,
-    own_form: &formwork_model::pack::form::Form,
-    fields: &Map<String, Json>,
-    expected_version: Option<i64>,
-) -> Result<Session<'a>, Stop> {
-    let context = turn.context;
-    let gone = || turn.refuse(RejectionKind::NotFound, "record_not_found");
-    let (form, id) =
-        task.record.as_ref().filter(|(form, _)| context.pack.forms().contains_key(form)).ok_or_else(gone)?;
-    let stored = context.stored(form, *id)?.ok_or_else(gone)?;
-    turn.check_version(expected_version, stored.version)?;
-    let grants = TaskGrants::new(step, own_form);
-    let projection = Projection::new(context.pack, form, context.viewer, Some(&grants));
-    let mut session = Session::update(context, context.pack.form(form), stored);
-    session.take(fields, Some(projection.levels()), &mut turn.ids)?;
-    // Asks for everything that the final check will want, in one round trip; its errors are of no interest yet.
-    let mut trial = session.clone();
-    let errors = trial.check()?;
-    let needs = trial.take_needs();
-    if !needs.is_empty() {
-        return Err(Stop::Need(needs));
-    }
-    if !session.was_understood() {
-        let is_unwritable = |error: &FieldError| matches!(&*error.code, "not_writable" | "unknown_field");
-        let mut rejection = invalid(&context.viewer.language, errors);
-        if rejection.errors.iter().any(is_unwritable) {
-            rejection.code = "field_not_writable".to_owned();
-            rejection.title = message(&context.viewer.language, "field_not_writable", "", "");
-        }
-        return Err(Box::new(rejection).into());
-    }
-    session.derive()?;
-    Ok(session)
 }
 
 /// Refuses an outcome whose required fields are empty.

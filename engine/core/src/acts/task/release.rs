@@ -14,7 +14,7 @@ pub(super) fn release(turn: &mut Turn<'_>, mut task: Task) -> Result<(), Stop> {
     if task.assignee.is_none() {
         return Err(turn.refuse(RejectionKind::Conflict, "not_claimed"));
     }
-    if !is_holder(turn.actor(), &task) {
+    if !is_holder(turn.actor(), &task) || task.owner.is_some() {
         return Err(turn.refuse(RejectionKind::Forbidden, "not_your_task"));
     }
     if task.pool == Pool::Person {

@@ -4,6 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use formwork_model::Key;
+use formwork_model::pack::workflow::TaskForm;
 
 use super::settle;
 use crate::Stop;
@@ -11,14 +12,25 @@ use crate::instance::{Pool, Task};
 use crate::rejection::RejectionKind;
 use crate::turn::Turn;
 use crate::viewer::Viewer;
-use crate::work::{is_candidate, is_holder, is_lead};
+use crate::work::{is_barred, is_candidate, is_holder, is_lead};
 
 /// See the module. The pool stays with a person, so that they can put it back; a queue is a new pool.
-pub(super) fn transfer(turn: &mut Turn<'_>, task: Task, user: Option<Uuid>, queue: Option<&Key>) -> Result<(), Stop> {
+pub(super) fn transfer(
+    turn: &mut Turn<'_>,
+    mut task: Task,
+    form: &TaskForm,
+    user: Option<Uuid>,
+    queue: Option<&Key>,
+) -> Result<(), Stop> {
     let actor = turn.actor();
-    if !is_holder(actor, &task) && !is_lead(turn.context.pack, actor, &task) {
+    let holds = is_holder(actor, &task) && task.owner.is_none();
+    if !holds && !is_lead(turn.context.pack, actor, &task) {
         return Err(turn.refuse(RejectionKind::Forbidden, "not_your_task"));
     }
+    if !form.transfer {
+        return Err(turn.refuse(RejectionKind::Forbidden, "verb_not_allowed"));
+    }
+    task.owner = None;
     match (user, queue) {
         (Some(user), None) => to_user(turn, task, user),
         (None, Some(queue)) => to_queue(turn, task, queue),
@@ -31,16 +43,24 @@ fn to_user(turn: &mut Turn<'_>, mut task: Task, user: Uuid) -> Result<(), Stop> 
         let code = if turn.actor().user == Some(user) { "to_self" } else { "same_target" };
         return Err(turn.refuse(RejectionKind::Conflict, code));
     }
-    let pack = turn.context.pack;
+    eligible(turn, &task, user)?;
+    let from = task.assignee.replace(user);
+    settle(turn, task, "task.transferred", json!({"from": from, "user": user}));
+    Ok(())
+}
+
+/// Refuses a person who is not there, may not do such tasks, or is barred by four eyes.
+pub(super) fn eligible(turn: &Turn<'_>, task: &Task, user: Uuid) -> Result<(), Stop> {
     let Some(facts) = turn.context.user(user)?.filter(|facts| facts.active) else {
         return Err(turn.refuse(RejectionKind::Invalid, "target_absent"));
     };
-    let target = Viewer::person(pack, user, &facts.roles, facts.queues.clone(), "");
-    if task.pool != Pool::Person && !is_candidate(&target, &task) {
+    let target = Viewer::person(turn.context.pack, user, &facts.roles, facts.queues.clone(), "");
+    if is_barred(&target, task) {
+        return Err(turn.refuse(RejectionKind::Forbidden, "four_eyes"));
+    }
+    if task.pool != Pool::Person && !is_candidate(&target, task) {
         return Err(turn.refuse(RejectionKind::Forbidden, "not_eligible"));
     }
-    let from = task.assignee.replace(user);
-    settle(turn, task, "task.transferred", json!({"from": from, "user": user}));
     Ok(())
 }
 

@@ -14,6 +14,8 @@ registry! {
     StepOptions, "Step", {
         /// A task for a person.
         "user" => user::User,
+        /// A task for each signer.
+        "approval" => approval::Approval,
         /// The first true branch.
         "choice" => choice::Choice,
         /// A decision table.
@@ -33,9 +35,10 @@ registry! {
     }
 }
 
+pub use approval::ModeWord;
 pub use event::Event;
 pub use parallel::Join;
-pub use user::{Assign, Outcome};
+pub use user::{Assign, Due, IfEmpty, Outcome, Return, VerbWord};
 
 /// A step.
 pub type Step = Entry<StepCommon, StepOptions>;

@@ -1,18 +1,18 @@
-//! The step `user`: a task for a person.
+//! The step `user`: a task for a person, and the keys it shares with `approval`.
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 
 use super::{Assignments, Next};
-use crate::documents::common::{Given, Keyed, LevelWord};
+use crate::documents::common::{Given, Keyed, LevelWord, value_expression};
 use crate::text::Text;
 
 /// A task for a person; waits.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// Who may do it: exactly one of the keys.
+    /// Who may do it.
     pub assign: Assign,
     /// Levels inside the task by field, `#tag` or `*`.
     #[serde(default)]
@@ -24,9 +24,40 @@ pub struct User {
     pub due: Option<Due>,
     /// Said to the person.
     pub instructions: Option<Text>,
+    /// Four eyes: these people may not do it.
+    #[serde(default)]
+    #[schemars(extend("items" = serde_json::json!({"x-formwork-expression": value_expression("user", "workflow")})))]
+    pub not: Vec<Given>,
+    /// Verbs beside `claim`, `release`, `complete` and `comment`; `transfer` where absent.
+    pub verbs: Option<Vec<VerbWord>>,
+    /// Where it may be returned to, with the verb `return`.
+    #[serde(rename = "return")]
+    pub return_to: Option<Return>,
 }
 
-/// Who may do a task.
+/// A verb that a step may have or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum VerbWord {
+    /// Give it to a person or a queue, for good.
+    Transfer,
+    /// Ask a person to work on it; it comes back.
+    Delegate,
+    /// Send it back to an earlier step.
+    Return,
+}
+
+/// Where a task may be returned to; everything between runs again.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Return {
+    /// Earlier steps.
+    #[schemars(length(min = 1))]
+    pub to: Vec<String>,
+}
+
+/// Who may do a task: exactly one of `queue`, `role` and `user`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assign {
@@ -35,7 +66,60 @@ pub struct Assign {
     /// Whoever has this role.
     pub role: Option<String>,
     /// This user.
+    #[schemars(extend("x-formwork-expression" = value_expression("user", "workflow")))]
     pub user: Option<Given>,
+    /// Where that is nobody: `incident` (the default), `skip` (of an approval: it counts as approved), or who else.
+    #[serde(rename = "ifEmpty")]
+    pub if_empty: Option<IfEmpty>,
+}
+
+/// What happens where a task would be nobody's.
+#[derive(Debug, Clone)]
+pub enum IfEmpty {
+    /// An administrator looks at it.
+    Incident,
+    /// It counts as approved.
+    Skip,
+    /// Somebody else.
+    Assign(Box<Assign>),
+}
+
+impl<'de> Deserialize<'de> for IfEmpty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Word {
+            Incident,
+            Skip,
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Word(Word),
+            Assign(Box<Assign>),
+        }
+        Ok(match Either::deserialize(deserializer)? {
+            Either::Word(Word::Incident) => Self::Incident,
+            Either::Word(Word::Skip) => Self::Skip,
+            Either::Assign(assign) => Self::Assign(assign),
+        })
+    }
+}
+
+impl JsonSchema for IfEmpty {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "IfEmpty".into()
+    }
+
+    // One schema for both forms: object keywords say nothing about strings, and the errors stay readable.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let assign = generator.subschema_for::<Assign>();
+        let mut schema = schemars::json_schema!({"type": ["string", "object"], "pattern": "^(incident|skip)$"});
+        schema.insert("if".to_owned(), serde_json::json!({"type": "object"}));
+        schema.insert("then".to_owned(), assign.to_value());
+        schema.insert("description".to_owned(), "`incident`, `skip`, or who else may do it.".into());
+        schema
+    }
 }
 
 /// How long a task may take.
