@@ -49,6 +49,7 @@ pub fn decide(
         }
         Act::Timer { id } => acts::timer(&mut turn, *id)?,
         Act::Message { name, key, id, data } => acts::message(&mut turn, name, key, id.as_deref(), data)?,
+        Act::Instance { id, verb, reason } => acts::instance(&mut turn, *id, verb, reason)?,
         Act::Comment { form, id, text } => acts::comment(&mut turn, form, *id, text)?,
     }
     Ok(turn.change)

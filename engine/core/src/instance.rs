@@ -60,6 +60,8 @@ pub struct State {
     pub blocks: BTreeMap<u64, u32>,
     /// The next activation number.
     pub next_activation: u64,
+    /// Activations whose step is still to act: an incident stopped them. Retrying acts them.
+    pub pending: Vec<u64>,
     /// Signatures of live approvals, by activation.
     pub rounds: BTreeMap<u64, Vec<Signature>>,
     /// Whether its messages leave: an import may say no.

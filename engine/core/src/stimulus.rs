@@ -107,6 +107,15 @@ pub enum Act {
         /// What it carries, as on the wire.
         data: Map<String, Json>,
     },
+    /// An administrator helps an instance on.
+    Instance {
+        /// The instance.
+        id: Uuid,
+        /// What is done with it.
+        verb: InstanceVerb,
+        /// Why.
+        reason: String,
+    },
     /// Write a comment on a record.
     Comment {
         /// The form.
@@ -116,6 +125,20 @@ pub enum Act {
         /// What is said.
         text: String,
     },
+}
+
+/// What an administrator does with an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InstanceVerb {
+    /// Acts the steps that an incident stopped once more.
+    Retry,
+    /// Lets the stopped token go on at another step.
+    Jump {
+        /// The step.
+        to: Key,
+    },
+    /// Ends it.
+    Cancel,
 }
 
 /// What creating a record sets off.

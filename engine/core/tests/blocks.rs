@@ -5,6 +5,7 @@ mod support;
 
 use formwork_core::change::Reply;
 use formwork_core::instance::{InstanceStatus, TaskStatus};
+use formwork_core::stimulus::InstanceVerb;
 use formwork_core::{Act, Viewer};
 use serde_json::{Value as Json, json};
 use support::{World, instant, object};
@@ -21,7 +22,7 @@ fn filed(steps: Json) -> (World, Viewer, Uuid) {
         ),
         (
             "forms/note.json",
-            json!({"label": "Note", "title": "text", "fields": {"text": {"type": "text"}, "n": {"type": "integer"}},
+            json!({"label": "Note", "title": "text", "fields": {"text": {"type": "text"}, "n": {"type": "integer"}, "who": {"type": "user"}},
                 "rules": {"small": {"check": "(n ?? 0) < 100", "at": "n", "message": "too many"}},
                 "access": {"agent": {"read": true, "create": true, "update": true, "delete": true, "fields": {"*": "write"}}}}),
         ),
@@ -320,4 +321,77 @@ fn a_message_is_refused_to_strangers_with_unknown_contents_and_where_a_rule_brea
     assert_eq!(rejection.errors[0].code, "small");
     assert_eq!(world.stored, before, "nothing of it happened");
     assert_eq!(reply(&mut world, note, Some("m1"), json!({"stars": 9})).unwrap(), Reply::Message(Some(1)));
+}
+
+/// An administrator's act on the only instance.
+fn help(world: &mut World, who: &[&str], verb: InstanceVerb, reason: &str) -> Result<Reply, formwork_core::Rejection> {
+    let helper = world.person("helper", who, &[]);
+    let id = *world.stored.instances.keys().next().unwrap();
+    world.submit(&helper, Act::Instance { id, verb, reason: reason.to_owned() })
+}
+
+fn stopped() -> (World, Viewer, Uuid) {
+    // Nobody is named who could do the first branch.
+    filed(json!({
+        "first": {"type": "parallel", "branches": {"a": "one", "b": "two"}, "next": "after"},
+        "one": {"type": "user", "assign": {"user": "=record.who"}, "outcomes": {"done": "join"}},
+        "two": mark(2, json!("join")),
+        "after": mark(9, json!("end"))}))
+}
+
+#[test]
+fn what_an_incident_stopped_is_retried_as_a_whole() {
+    let (mut world, ana, note) = stopped();
+    assert_eq!((status(&world), trail(&world).as_str()), (InstanceStatus::Failed, "+first +one +two"));
+    let before = world.stored.clone();
+    let refused = |world: &mut World, who: &[&str], verb, reason| help(world, who, verb, reason).unwrap_err().code;
+    assert_eq!(refused(&mut world, &["agent"], InstanceVerb::Retry, "why"), "instance_not_found");
+    assert_eq!(refused(&mut world, &["admin"], InstanceVerb::Retry, " "), "reason_required");
+    let nowhere = InstanceVerb::Jump { to: "nowhere".into() };
+    assert_eq!(refused(&mut world, &["admin"], nowhere, "why"), "jump_target_invalid");
+    assert_eq!(world.stored, before);
+
+    help(&mut world, &["admin"], InstanceVerb::Retry, "once more").unwrap();
+    assert_eq!((status(&world), world.stored.incidents.len()), (InstanceStatus::Failed, 2), "nothing has changed yet");
+    world.update(&ana, "note", note, json!({"who": ana.user})).unwrap();
+    help(&mut world, &["admin"], InstanceVerb::Retry, "somebody is there now").unwrap();
+    assert_eq!((status(&world), trail(&world).as_str()), (InstanceStatus::Running, "+first +one +two -two"));
+    let task = world.open_task("one").id;
+    world.complete(&ana, task, "done", json!({})).unwrap();
+    assert_eq!(world.value("note", note, "n"), json!(9));
+    assert!(is_over(&world));
+    assert_eq!(refused(&mut world, &["admin"], InstanceVerb::Retry, "why"), "instance_runs");
+}
+
+#[test]
+fn an_administrator_jumps_over_what_cannot_go_on_or_ends_it() {
+    let (mut world, _, note) = stopped();
+    help(&mut world, &["admin"], InstanceVerb::Jump { to: "after".into() }, "nobody will come").unwrap();
+    assert_eq!(trail(&world), "+first +one +two ×one ×two ×first +after -after");
+    assert_eq!((world.value("note", note, "n"), status(&world)), (json!(9), InstanceStatus::Completed));
+    assert!(is_over(&world));
+
+    let (mut world, ..) = stopped();
+    help(&mut world, &["admin"], InstanceVerb::Cancel, "filed twice").unwrap();
+    assert_eq!(status(&world), InstanceStatus::Cancelled);
+    assert!(is_over(&world));
+    let reason = world.stored.events.iter().find(|event| event.kind == "instance.cancelled").unwrap();
+    assert_eq!(reason.data["reason"], "filed twice");
+}
+
+#[test]
+fn an_event_that_broke_a_rule_fires_when_it_is_retried() {
+    let (mut world, ana, note) = filed(json!({
+        "first": {"type": "wait", "events": {"day": {"after": "P1D", "set": {"n": "=(record.n ?? 0) + 50"}, "next": "end"}}}}));
+    world.update(&ana, "note", note, json!({"n": 60})).unwrap();
+    let at = world.at + chrono::TimeDelta::days(1);
+    world.advance_to(at);
+    assert_eq!((status(&world), world.stored.incidents[0].code), (InstanceStatus::Failed, "rule_broken"));
+    assert!(world.stored.timers.is_empty(), "it does not fire over and over");
+    world.update(&ana, "note", note, json!({"n": 1})).unwrap();
+    help(&mut world, &["admin"], InstanceVerb::Retry, "corrected").unwrap();
+    // A day after it was entered: at once.
+    let now = world.at;
+    world.advance_to(now);
+    assert_eq!((world.value("note", note, "n"), status(&world)), (json!(51), InstanceStatus::Completed));
 }

@@ -3,6 +3,7 @@
 mod comment;
 mod create;
 mod delete;
+mod instance;
 mod message;
 mod scheduled;
 mod start;
@@ -14,6 +15,7 @@ mod upsert;
 pub(crate) use comment::comment;
 pub(crate) use create::create;
 pub(crate) use delete::delete;
+pub(crate) use instance::instance;
 pub(crate) use message::message;
 pub(crate) use scheduled::scheduled;
 pub(crate) use start::start;

@@ -9,7 +9,7 @@ use crate::Stop;
 use crate::change::{ChangeSet, Reply};
 use crate::facts::Need;
 use crate::form::Session;
-use crate::instance::{Instance, InstanceStatus};
+use crate::instance::{Instance, InstanceStatus, TimerRow};
 use crate::rejection::FieldError;
 use crate::turn::Turn;
 use crate::workflow::{Halt, Run, open_incident};
@@ -48,17 +48,19 @@ pub(crate) fn timer(turn: &mut Turn<'_>, id: Uuid) -> Result<(), Stop> {
     if let Some(session) = &mut session
         && let Err(errors) = turn.write(session)?
     {
-        roll_back(turn, instance, id, &step, &errors);
+        roll_back(turn, instance, &timer.clone(), &step, &errors);
     }
     Ok(())
 }
 
 /// With no user behind it, a broken rule undoes everything and opens an incident.
-fn roll_back(turn: &mut Turn<'_>, instance: &Instance, timer: Uuid, step: &Key, errors: &[FieldError]) {
+fn roll_back(turn: &mut Turn<'_>, instance: &Instance, timer: &TimerRow, step: &Key, errors: &[FieldError]) {
     turn.change =
-        ChangeSet { timers_removed: vec![timer], reply: Reply::Instance(instance.id), ..ChangeSet::default() };
+        ChangeSet { timers_removed: vec![timer.id], reply: Reply::Instance(instance.id), ..ChangeSet::default() };
     let mut failed = instance.clone();
     failed.revision += 1;
+    // Retrying arms what waits here again: what is due fires then.
+    failed.state.pending.push(timer.activation);
     open_incident(turn, &mut failed, step, "rule_broken", told(errors));
     turn.change.instances.push(failed);
 }

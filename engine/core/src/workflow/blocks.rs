@@ -84,11 +84,12 @@ impl<'a> Run<'_, 'a> {
     }
 
     /// A token goes no further: nothing waits for it any more.
-    fn cancel_token(&mut self, activation: u64, reason: &str) -> Result<(), Halt> {
+    pub(super) fn cancel_token(&mut self, activation: u64, reason: &str) -> Result<(), Halt> {
         let Some(node) = self.resting(activation) else { return Ok(()) };
         self.cancel_inside(node, activation, reason)?;
         self.disarm(node, activation);
         self.instance.state.tokens.retain(|token| token.activation != activation);
+        self.instance.state.pending.retain(|pending| *pending != activation);
         let at = self.turn.context.at;
         self.instance.state.steps.entry(node.key.clone()).or_default().left_at = Some(at);
         self.note("step.cancelled", Some((&node.key, activation)), json!({"reason": reason}));

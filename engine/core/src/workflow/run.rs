@@ -10,7 +10,7 @@ use formwork_model::pack::workflow::{AssignTo, Assignment, Node, Target, Workflo
 use formwork_model::{Key, Pack, Value};
 
 use crate::Stop;
-use crate::change::Incident;
+use crate::change::{Event, Incident};
 use crate::eval::RowView;
 use crate::form::Session;
 use crate::instance::{Instance, InstanceStatus, Token};
@@ -101,13 +101,41 @@ impl<'t, 'a> Run<'t, 'a> {
         while let Some(Arrived { node, activation }) = ready.pop() {
             // A sibling may have ended the block meanwhile.
             let Some(block) = self.token(activation).map(|token| token.block) else { continue };
-            match self.act(node, activation)? {
-                Moved::On(target) => ready.extend(self.reach(target, block)?),
-                Moved::Rests => {}
-                Moved::Forks(heads) => ready.extend(heads.into_iter().rev()),
+            let moved = self.act(node, activation).and_then(|moved| match moved {
+                Moved::On(target) => Ok(self.reach(target, block)?.into_iter().collect()),
+                Moved::Rests => Ok(Vec::new()),
+                Moved::Forks(heads) => Ok(heads),
+            });
+            match moved {
+                Ok(next) => ready.extend(next.into_iter().rev()),
+                Err(halt) => {
+                    let waiting = ready.iter().map(|arrived| arrived.activation);
+                    self.instance.state.pending.extend(waiting.chain([activation]));
+                    return Err(halt);
+                }
             }
         }
         Ok(())
+    }
+
+    /// Acts the steps that an incident stopped, as if their tokens had just arrived.
+    pub(crate) fn retry(&mut self) -> Result<(), Halt> {
+        let pending = std::mem::take(&mut self.instance.state.pending);
+        let arrived = |activation: u64| self.resting(activation).map(|node| Arrived { node, activation });
+        let ready = pending.into_iter().filter_map(arrived).collect();
+        self.proceed(ready)
+    }
+
+    /// A token that an incident stopped goes on at another step, of its own block or one around it; the other stopped
+    /// ones act.
+    pub(crate) fn jump(&mut self, from: u64, to: &'a Key) -> Result<(), Halt> {
+        let block = self.token(from).map_or(0, |token| token.block);
+        self.instance.state.pending.retain(|activation| *activation != from);
+        self.cancel_token(from, "jumped")?;
+        let block = self.leave_blocks(to, block)?;
+        let arrived = self.arrive(to, block)?;
+        self.instance.state.pending.push(arrived.activation);
+        self.retry()
     }
 
     /// Where an arrow leads: a token arrives there, or none where the arrow ends it.
@@ -164,6 +192,7 @@ impl<'t, 'a> Run<'t, 'a> {
         match result {
             Err(Halt::Stop(stop)) => return Err(stop),
             Err(Halt::Incident { step, code, message }) => {
+                self.stop_at(&step)?;
                 open_incident(self.turn, &mut self.instance, &step, code, message);
             }
             Ok(()) if self.instance.state.tokens.is_empty() => {
@@ -283,6 +312,29 @@ impl<'t, 'a> Run<'t, 'a> {
         step.entered_at = Some(self.turn.context.at);
         self.note("step.entered", Some((&node.key, activation)), json!({}));
         Ok(Arrived { node, activation })
+    }
+
+    /// The step that failed is acted once more when it is retried: what it had begun is not done, nothing waits at it.
+    fn stop_at(&mut self, step: &Key) -> Result<(), Stop> {
+        let failed = self.instance.state.tokens.iter().rev().find(|token| token.step == *step);
+        let failed = failed.map(|token| token.activation);
+        self.instance.state.pending.extend(failed.filter(|failed| !self.instance.state.pending.contains(failed)));
+        for activation in self.instance.state.pending.clone() {
+            let Some(node) = self.resting(activation) else { continue };
+            match self.cancel_inside(node, activation, "incident") {
+                Err(Halt::Stop(stop)) => return Err(stop),
+                Err(Halt::Incident { message, .. }) => return Err(Stop::Fault(message)),
+                Ok(()) => self.disarm(node, activation),
+            }
+            let key = format!("{}:{step}:{activation}", self.instance.id);
+            let change = &mut self.turn.change;
+            change.outbox.retain(|message| !message.key.starts_with(&key));
+            let sent = |event: &Event| {
+                event.kind == "message.stored" && event.step.as_ref().is_some_and(|at| at.1 == activation)
+            };
+            change.events.retain(|event| event.instance != Some(self.instance.id) || !sent(event));
+        }
+        Ok(())
     }
 
     /// The live token of an activation.

@@ -160,10 +160,12 @@ impl<'a> Run<'_, 'a> {
         }
     }
 
-    /// Months and days are civil in the pack's zone, times elapsed.
+    /// Counted from when the step was entered: a step that is retried is not late by that. Months and days are civil in
+    /// the pack's zone, times elapsed.
     pub(super) fn after(&self, step: &Key, duration: &Duration) -> Result<DateTime<Utc>, Halt> {
         let context = self.turn.context;
-        let due = add_to_instant(context.at, duration, *context.pack.timezone());
+        let entered = self.instance.state.steps.get(step).and_then(|state| state.entered_at);
+        let due = add_to_instant(entered.unwrap_or(context.at), duration, *context.pack.timezone());
         due.ok_or_else(|| incident(step, "timer_horizon", "the time is out of range"))
     }
 }
