@@ -5,6 +5,7 @@ pub mod analytics;
 pub mod forms;
 pub mod health;
 pub mod imports;
+pub mod instances;
 pub mod messages;
 pub mod openapi;
 pub mod packs;
@@ -28,6 +29,7 @@ pub fn routes() -> Router<Arc<Server>> {
         .merge(records::routes())
         .merge(tasks::routes())
         .merge(messages::routes())
+        .merge(instances::routes())
         .merge(analytics::routes())
         .merge(packs::routes())
         .merge(openapi::routes())

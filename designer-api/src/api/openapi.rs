@@ -117,7 +117,7 @@ fn fixed_paths() -> Map<String, Value> {
 }
 
 /// Path, method, what it does. A test compares this table with the router.
-pub const FIXED: [(&str, &str, &str); 25] = [
+pub const FIXED: [(&str, &str, &str); 27] = [
     ("/healthz", "get", "The process lives"),
     ("/readyz", "get", "The process can serve"),
     ("/api/session", "post", "Log in"),
@@ -132,6 +132,8 @@ pub const FIXED: [(&str, &str, &str); 25] = [
     ("/api/records/{form}/{id}/comments", "post", "Comment on a record"),
     ("/api/tasks", "get", "A box of my inbox: mine, claimable, team, done"),
     ("/api/tasks/{id}", "get", "One task with its form"),
+    ("/api/admin/incidents", "get", "Instances that stand still"),
+    ("/api/instances/{id}/{verb}", "post", "An administrator's help: retry, jump, cancel"),
     ("/api/messages/{name}", "post", "An event from outside: whoever waits for it goes on"),
     (
         "/api/tasks/{id}/{verb}",

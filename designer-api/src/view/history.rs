@@ -61,8 +61,10 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
         "record.created" | "record.updated" => "change",
         "task.claimed" | "task.released" | "task.transferred" | "task.completed" | "task.delegated"
         | "task.resolved" | "task.returned" => "task",
-        "instance.started" | "instance.completed" | "instance.cancelled" | "instance.withdrawn" | "message.stored"
-        | "message.received" | "incident.opened" => "system",
+        "instance.started" | "instance.completed" | "instance.cancelled" | "instance.withdrawn"
+        | "instance.retried" | "instance.jumped" | "message.stored" | "message.received" | "incident.opened" => {
+            "system"
+        }
         _ => return None,
     };
     let actor = match (item["actor"]["name"].as_str(), item["actor_kind"].as_str()) {

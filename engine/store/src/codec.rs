@@ -139,7 +139,7 @@ impl Reader {
         serde_json::from_str(&self.text()?).map_err(|error| Fault::of("reading a stored document", error))
     }
 
-    fn record(&mut self) -> Result<Option<(Key, Uuid)>, Fault> {
+    pub(crate) fn record(&mut self) -> Result<Option<(Key, Uuid)>, Fault> {
         let (form, id) = (self.maybe_text()?, self.maybe_id()?);
         Ok(form.zip(id).map(|(form, id)| (form.into(), id)))
     }

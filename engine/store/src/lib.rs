@@ -12,6 +12,7 @@ mod codec;
 mod decide;
 mod dialect;
 mod engine;
+mod incidents;
 mod layout;
 mod load;
 mod lower;
@@ -206,6 +207,27 @@ pub struct Change {
     pub id: Uuid,
 }
 
+/// An instance that waits for an administrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoppedInstance {
+    /// The instance.
+    pub instance: Uuid,
+    /// Its pack.
+    pub pack: Key,
+    /// Its workflow.
+    pub workflow: Key,
+    /// The record it works on.
+    pub record: Option<(Key, Uuid)>,
+    /// Where it stands.
+    pub step: Key,
+    /// What kind of incident.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// The storage engine.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -287,6 +309,10 @@ pub trait Store: Send + Sync + 'static {
         &self,
         limit: u32,
     ) -> Result<Vec<(formwork_core::change::OutboxMessage, String, i32, Option<String>)>, Fault>;
+    /// Instances that stand still with their newest incident, the newest first.
+    async fn stopped_instances(&self, limit: u32) -> Result<Vec<StoppedInstance>, Fault>;
+    /// The pack an instance is of; none where there is no such instance.
+    async fn pack_of_instance(&self, id: Uuid) -> Result<Option<Key>, Fault>;
     /// When a schedule last ran; `set` moves it forward, only if it still is `from`. False when another node was first.
     async fn move_schedule(
         &self,

@@ -19,8 +19,8 @@ use crate::engine::{Command, Engine};
 use crate::load::{Context, Load, Locking, RecordLoad, page};
 use crate::statement::Select;
 use crate::{
-    Change, ClaimedMessage, Committed, Delivery, Deployment, DueTimer, Failure, Fault, Question, Step, Store,
-    Submission, User, people, work,
+    Change, ClaimedMessage, Committed, Delivery, Deployment, DueTimer, Failure, Fault, Question, Step, StoppedInstance,
+    Store, Submission, User, people, work,
 };
 
 #[async_trait]
@@ -164,6 +164,14 @@ impl<E: Engine> Store for E {
 
     async fn messages(&self, limit: u32) -> Result<Vec<(OutboxMessage, String, i32, Option<String>)>, Fault> {
         work::messages(self, limit).await
+    }
+
+    async fn stopped_instances(&self, limit: u32) -> Result<Vec<StoppedInstance>, Fault> {
+        crate::incidents::stopped(self, limit).await
+    }
+
+    async fn pack_of_instance(&self, id: Uuid) -> Result<Option<Key>, Fault> {
+        crate::incidents::pack_of(self, id).await
     }
 
     async fn move_schedule(

@@ -4,6 +4,7 @@ mod cases;
 mod crash;
 mod http;
 mod imports;
+mod instances;
 mod messages;
 mod nodes;
 mod tidy;
