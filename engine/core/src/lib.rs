@@ -9,6 +9,7 @@
 
 pub mod access;
 mod acts;
+pub mod calendar;
 pub mod change;
 pub mod decide;
 mod decision;

@@ -14,6 +14,7 @@ pub fn schema(kind: Kind) -> Value {
         Kind::Pack => generator.into_root_schema_for::<documents::pack::Pack>(),
         Kind::Form => generator.into_root_schema_for::<documents::form::Form>(),
         Kind::Workflow => generator.into_root_schema_for::<documents::workflow::Workflow>(),
+        Kind::Calendar => generator.into_root_schema_for::<documents::calendar::Calendar>(),
         Kind::Decision => generator.into_root_schema_for::<documents::decision::Decision>(),
         Kind::Dataset => generator.into_root_schema_for::<documents::dataset::Dataset>(),
         Kind::Metric => generator.into_root_schema_for::<documents::metrics::Metric>(),

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Folders of a pack that hold definitions; anything else in the folder (a README) is left alone.
-const FOLDERS: [&str; 13] = [
+const FOLDERS: [&str; 14] = [
     "forms",
     "workflows",
+    "calendars",
     "decisions",
     "datasets",
     "metrics",

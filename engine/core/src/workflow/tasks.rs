@@ -174,7 +174,8 @@ impl<'a> Run<'_, 'a> {
         barred: Vec<Uuid>,
         signer: Option<&Key>,
     ) -> Result<Uuid, Halt> {
-        let due_at = form.due.as_ref().map(|due| self.after(&node.key, due)).transpose()?;
+        let due_at =
+            form.due.as_ref().map(|due| self.after(&node.key, &due.after, due.business.as_ref())).transpose()?;
         let task = Task {
             id: self.turn.ids.next(),
             instance: self.instance.id,

@@ -6,11 +6,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use formwork_model::expr::{Expr, Type};
-use formwork_model::pack::workflow::{Event, Node, Timer, Trigger};
+use formwork_model::pack::workflow::{Business, Event, Node, Timer, Trigger};
 use formwork_model::value::Duration;
 use formwork_model::{Key, Value};
 
 use super::run::{Halt, Run, incident};
+use crate::calendar;
 use crate::eval::time::add_to_instant;
 use crate::ids::Ids;
 use crate::instance::{Instance, Subscription, TimerRow};
@@ -152,20 +153,33 @@ impl<'a> Run<'_, 'a> {
 
     fn due_at(&self, step: &Key, timer: &Timer) -> Result<Option<DateTime<Utc>>, Halt> {
         match timer {
-            Timer::After(setting) => match self.evaluated(step, |scene| scene.setting(setting))? {
-                Value::Duration(duration) => self.after(step, &duration).map(Some),
+            Timer::After(setting, business) => match self.evaluated(step, |scene| scene.setting(setting))? {
+                Value::Duration(duration) => self.after(step, &duration, business.as_ref()).map(Some),
                 _ => Ok(None),
             },
             Timer::Until(expr) => Ok(self.evaluated(step, |scene| scene.value(expr))?.as_datetime()),
         }
     }
 
-    /// Counted from when the step was entered: a step that is retried is not late by that. Months and days are civil in
-    /// the pack's zone, times elapsed.
-    pub(super) fn after(&self, step: &Key, duration: &Duration) -> Result<DateTime<Utc>, Halt> {
+    /// Counted from when the step was entered: a step that is retried is not late by that. Without a calendar, months
+    /// and days are civil in the pack's zone, times elapsed.
+    pub(super) fn after(
+        &self,
+        step: &Key,
+        duration: &Duration,
+        business: Option<&Business>,
+    ) -> Result<DateTime<Utc>, Halt> {
         let context = self.turn.context;
         let entered = self.instance.state.steps.get(step).and_then(|state| state.entered_at);
-        let due = add_to_instant(entered.unwrap_or(context.at), duration, *context.pack.timezone());
+        let entered = entered.unwrap_or(context.at);
+        let due = match business {
+            None => add_to_instant(entered, duration, *context.pack.timezone()),
+            // Calendars are always the current ones.
+            Some(business) => match context.pack.calendars().get(&business.calendar) {
+                Some(calendar) => calendar::add(calendar, entered, duration, business.day_end),
+                None => return Err(incident(step, "no_calendar", format!("calendar `{}` is gone", business.calendar))),
+            },
+        };
         due.ok_or_else(|| incident(step, "timer_horizon", "the time is out of range"))
     }
 }

@@ -238,6 +238,7 @@ impl<'a> Context<'a> {
         match kind {
             Kind::Form => documents.forms.keys().collect(),
             Kind::Workflow => documents.workflows.keys().collect(),
+            Kind::Calendar => documents.calendars.keys().collect(),
             Kind::Decision => documents.decisions.keys().collect(),
             Kind::Dataset => documents.datasets.keys().collect(),
             Kind::Metric => documents.metrics.keys().collect(),

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{At, Problems};
 use crate::documents::common::KEY_PATTERN;
-use crate::documents::{Kind, board, case, dataset, decision, demo, form, import, metrics, pack, report, workflow};
+use crate::documents::{
+    Kind, board, calendar, case, dataset, decision, demo, form, import, metrics, pack, report, workflow,
+};
 use crate::source::{DEPTH_MAX, FILE_BYTES_MAX, FILES_MAX, SourceMap};
 use crate::structure;
 use crate::tree::{self, Node, TreeError};
@@ -42,6 +44,7 @@ pub(crate) struct Documents {
     pub(crate) pack: Option<Document<pack::Pack>>,
     pub(crate) forms: Folder<form::Form>,
     pub(crate) workflows: Folder<workflow::Workflow>,
+    pub(crate) calendars: Folder<calendar::Calendar>,
     pub(crate) decisions: Folder<decision::Decision>,
     pub(crate) datasets: Folder<dataset::Dataset>,
     pub(crate) metrics: Folder<metrics::Metric>,
@@ -146,6 +149,7 @@ fn read(kind: Kind, key: &str, text: &str, at: &At, documents: &mut Documents, p
         Kind::Pack => documents.pack = Some(decode(key, at, structured, problems)?),
         Kind::Form => insert(&mut documents.forms, decode(key, at, structured, problems)?),
         Kind::Workflow => insert(&mut documents.workflows, decode(key, at, structured, problems)?),
+        Kind::Calendar => insert(&mut documents.calendars, decode(key, at, structured, problems)?),
         Kind::Decision => insert(&mut documents.decisions, decode(key, at, structured, problems)?),
         Kind::Dataset => insert(&mut documents.datasets, decode(key, at, structured, problems)?),
         Kind::Metric => insert(&mut documents.metrics, decode(key, at, structured, problems)?),

@@ -7,6 +7,7 @@ mod access;
 mod analytics;
 mod blocks;
 mod board;
+mod calendar;
 mod context;
 mod coverage;
 mod decision;

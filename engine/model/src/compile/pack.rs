@@ -14,7 +14,7 @@ use crate::{Key, Value};
 
 use super::context::{BUILT_IN_ROLES, Context};
 use super::load::{Document, Folder};
-use super::{access, analytics, board, decision, form, material, report, shapes, workflow};
+use super::{access, analytics, board, calendar, decision, form, material, report, shapes, workflow};
 
 /// Compiles everything. Nothing where there is no `pack.json` to read.
 pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<Contents> {
@@ -22,6 +22,7 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
     let forms = forms(context);
     let contents = Parts {
         workflows: each(&documents.workflows, |document| workflow::compile(context, document, &forms)),
+        calendars: each(&documents.calendars, |document| calendar::compile(context, document)),
         decisions: each(&documents.decisions, |document| Some(decision::compile(context, document))),
         datasets: each(&documents.datasets, |document| analytics::dataset(context, document)),
         metrics: each(&documents.metrics, |document| analytics::metric(context, document)),
@@ -57,6 +58,7 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
         home: home(context, &author.home, &at.key("home")),
         forms: forms.into_iter().map(|(key, form)| (key, Arc::new(form))).collect(),
         workflows: contents.workflows,
+        calendars: contents.calendars,
         decisions: contents.decisions,
         datasets: contents.datasets,
         metrics: contents.metrics,
@@ -80,6 +82,7 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
 /// Compiled before `pack.json` is looked at, so that their problems are told even without one.
 struct Parts {
     workflows: IndexMap<Key, Arc<crate::pack::workflow::Workflow>>,
+    calendars: IndexMap<Key, Arc<crate::pack::calendar::Calendar>>,
     decisions: IndexMap<Key, Arc<crate::pack::decision::Decision>>,
     datasets: IndexMap<Key, Arc<crate::pack::analytics::Dataset>>,
     metrics: IndexMap<Key, Arc<crate::pack::analytics::Metric>>,
@@ -156,7 +159,7 @@ fn requires(context: &Context<'_>, requires: &author::Requires, at: &At) {
     }
 }
 
-fn timezone(context: &Context<'_>, name: &str, at: &At) -> chrono_tz::Tz {
+pub(super) fn timezone(context: &Context<'_>, name: &str, at: &At) -> chrono_tz::Tz {
     name.parse().unwrap_or_else(|_| {
         let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
         let hint =

@@ -2,7 +2,6 @@
 
 use indexmap::IndexMap;
 
-use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::Kind;
 use crate::documents::common::{Given, Keyed};
@@ -12,6 +11,7 @@ use crate::expr::{Scope, TableRef, Type};
 use crate::pack::workflow::{Action, AssignTo, Assignment, Event, Join, Node, NotifyStep, Target, Timer, Trigger};
 use crate::pack::{Setting, form::Form};
 use crate::value::Duration;
+use crate::{Key, Value};
 
 use super::workflow::Flow;
 use super::{decision, form};
@@ -207,11 +207,29 @@ impl StepCompiler<'_, '_, '_> {
                 }
             }
         }
+        if event.after.is_none() {
+            for (present, key) in [(event.calendar.is_some(), "calendar"), (event.round.is_some(), "round")] {
+                if present {
+                    context.error_at_key(
+                        "FW0405",
+                        &at.key(key),
+                        format!("`{key}` belongs to an event with `after`"),
+                        None,
+                    );
+                }
+            }
+        }
         let own = self.flow.scope();
         match (&event.after, &event.until, &event.message) {
             (Some(after), None, None) => {
                 let setting = context.setting(after, &own, &Type::Duration, &at.key("after"))?;
-                Some(Trigger::Timer(Timer::After(setting)))
+                let business = self.business(event.calendar.as_deref(), event.round, at);
+                if business.is_some()
+                    && matches!(&setting, Setting::Literal(Value::Duration(duration)) if duration.months != 0)
+                {
+                    context.error("FW0313", &at.key("after"), "a calendar has no months or years");
+                }
+                Some(Trigger::Timer(Timer::After(setting, business)))
             }
             (None, Some(until), None) => match context.setting(until, &own, &Type::DateTime, &at.key("until"))? {
                 Setting::Expr(expr) => Some(Trigger::Timer(Timer::Until(expr))),

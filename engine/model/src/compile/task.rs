@@ -4,11 +4,14 @@ use indexmap::IndexMap;
 
 use crate::Key;
 use crate::diagnostic::At;
+use crate::documents::Kind;
 use crate::documents::common::{Given, LevelWord};
-use crate::documents::steps::{self as author, ModeWord, VerbWord};
+use crate::documents::steps::{self as author, ModeWord, RoundWord, VerbWord};
 use crate::expr::Type;
 use crate::pack::form::Level;
-use crate::pack::workflow::{APPROVED, Action, Assign, AssignRule, IfEmpty, Mode, Outcome, REJECTED, TaskForm};
+use crate::pack::workflow::{
+    APPROVED, Action, Assign, AssignRule, Business, Due, IfEmpty, Mode, Outcome, REJECTED, TaskForm,
+};
 use crate::text::Text;
 
 use super::access;
@@ -95,13 +98,35 @@ impl StepCompiler<'_, '_, '_> {
             levels,
             others,
             outcomes,
-            due: step.due.and_then(|due| self.duration(&due.after, &at.key("due").key("after"))),
+            due: step.due.and_then(|due| self.due(due, &at.key("due"))),
             instructions: step.instructions.map(|words| context.text(words, &at.key("instructions"))),
             not: not.collect(),
             transfer: has(VerbWord::Transfer),
             delegate: has(VerbWord::Delegate),
             return_to,
         }
+    }
+
+    fn due(&self, due: &author::Due, at: &At) -> Option<Due> {
+        let business = self.business(due.calendar.as_deref(), due.round, at);
+        let after = self.duration(&due.after, &at.key("after"))?;
+        if business.is_some() && after.months != 0 {
+            self.flow.context.error("FW0313", &at.key("after"), "a calendar has no months or years");
+        }
+        Some(Due { after, business })
+    }
+
+    /// How time is counted; by no calendar where there is none.
+    pub(super) fn business(&self, calendar: Option<&str>, round: Option<RoundWord>, at: &At) -> Option<Business> {
+        let context = self.flow.context;
+        let Some(calendar) = calendar else {
+            if round.is_some() {
+                context.error_at_key("FW0405", &at.key("round"), "`round` belongs to a `calendar`", None);
+            }
+            return None;
+        };
+        let known = context.refers_as("FW0306", Kind::Calendar, calendar, &at.key("calendar"));
+        known.then(|| Business { calendar: calendar.into(), day_end: round.is_some() })
     }
 
     /// Who may do a task. Only a signature can be skipped.

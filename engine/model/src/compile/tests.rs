@@ -177,7 +177,7 @@ fn a_workflow_is_lowered_to_nodes_and_targets() {
     assert_eq!((task.levels.get(&8), task.others), (Some(&Level::Write), Some(Level::Read)));
     assert_eq!(task.outcomes["done"].next, Target::Node("say".into()));
     let Action::Wait { events } = &nodes["pause"].action else { panic!("no wait") };
-    assert!(matches!(&events["later"].trigger, Trigger::Timer(Timer::After(Setting::Expr(_)))));
+    assert!(matches!(&events["later"].trigger, Trigger::Timer(Timer::After(Setting::Expr(_), None))));
     let Action::Choice { otherwise, .. } = &nodes["size"].action else { panic!("no choice") };
     assert_eq!(*otherwise, Target::End);
 }

@@ -4,6 +4,7 @@
 //! in the registry names it.
 
 pub mod board;
+pub mod calendar;
 pub mod case;
 pub mod common;
 pub mod dataset;
@@ -30,6 +31,8 @@ pub enum Kind {
     Workflow,
     /// `decisions/`.
     Decision,
+    /// `calendars/`.
+    Calendar,
     /// `datasets/`.
     Dataset,
     /// `metrics/`.
@@ -48,11 +51,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Pack,
         Kind::Form,
         Kind::Workflow,
         Kind::Decision,
+        Kind::Calendar,
         Kind::Dataset,
         Kind::Metric,
         Kind::Report,
@@ -69,6 +73,7 @@ impl Kind {
             Kind::Form => "form",
             Kind::Workflow => "workflow",
             Kind::Decision => "decision",
+            Kind::Calendar => "calendar",
             Kind::Dataset => "dataset",
             Kind::Metric => "metric",
             Kind::Report => "report",
@@ -91,6 +96,7 @@ impl Kind {
             Kind::Form => "forms",
             Kind::Workflow => "workflows",
             Kind::Decision => "decisions",
+            Kind::Calendar => "calendars",
             Kind::Dataset => "datasets",
             Kind::Metric => "metrics",
             Kind::Report => "reports",

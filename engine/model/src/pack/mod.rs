@@ -2,6 +2,7 @@
 //! cannot be deserialised; the compiler makes it.
 
 pub mod analytics;
+pub mod calendar;
 pub mod decision;
 pub mod form;
 pub mod material;
@@ -18,6 +19,7 @@ use crate::value::Value;
 use crate::{Key, Text};
 
 use analytics::{Board, Dataset, Metric, Report};
+use calendar::Calendar;
 use decision::Decision;
 use form::Form;
 use material::{Case, Demo, Import, Seed, Template};
@@ -57,6 +59,7 @@ pub(crate) struct Contents {
     pub(crate) home: IndexMap<Key, NavTarget>,
     pub(crate) forms: IndexMap<Key, Arc<Form>>,
     pub(crate) workflows: IndexMap<Key, Arc<Workflow>>,
+    pub(crate) calendars: IndexMap<Key, Arc<Calendar>>,
     pub(crate) decisions: IndexMap<Key, Arc<Decision>>,
     pub(crate) datasets: IndexMap<Key, Arc<Dataset>>,
     pub(crate) metrics: IndexMap<Key, Arc<Metric>>,
@@ -109,6 +112,8 @@ read! {
     forms: IndexMap<Key, Arc<Form>>;
     /// Workflows.
     workflows: IndexMap<Key, Arc<Workflow>>;
+    /// Business calendars.
+    calendars: IndexMap<Key, Arc<Calendar>>;
     /// Decision tables.
     decisions: IndexMap<Key, Arc<Decision>>;
     /// Datasets.

@@ -266,7 +266,7 @@ pub struct TaskForm {
     /// The ways out.
     pub outcomes: IndexMap<Key, Outcome>,
     /// How long it may take.
-    pub due: Option<Duration>,
+    pub due: Option<Due>,
     /// Said to the person.
     pub instructions: Option<Text>,
     /// Four eyes: these people may not do it.
@@ -286,6 +286,24 @@ pub struct AssignRule {
     pub who: Assign,
     /// What if that is nobody.
     pub if_empty: IfEmpty,
+}
+
+/// How long a task may take.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// So long after it came up.
+    pub after: Duration,
+    /// Counted by a calendar.
+    pub business: Option<Business>,
+}
+
+/// Time counted by a calendar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Business {
+    /// The calendar.
+    pub calendar: Key,
+    /// Whole days after that of the start, up to the end of the last.
+    pub day_end: bool,
 }
 
 /// What happens where a task would be nobody's.
@@ -395,8 +413,8 @@ pub enum Trigger {
 /// When a timer fires.
 #[derive(Debug, Clone)]
 pub enum Timer {
-    /// That long after the step was entered.
-    After(Setting),
+    /// That long after the step was entered, counted by a calendar where there is one.
+    After(Setting, Option<Business>),
     /// At that instant; a past one fires at once.
     Until(Expr),
 }

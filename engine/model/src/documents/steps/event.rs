@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Assignments, Next};
+use super::{Assignments, Next, RoundWord};
 use crate::documents::common::{Formula, Given, expression, value_expression};
 
 /// An event: exactly one of `after`, `until` and `message`.
@@ -13,6 +13,10 @@ pub struct Event {
     /// That long after the step was entered: an ISO 8601 duration or `=expression`.
     #[schemars(extend("x-formwork-expression" = value_expression("duration", "workflow")))]
     pub after: Option<Given>,
+    /// With `after`: in open hours and working days of this calendar.
+    pub calendar: Option<String>,
+    /// With a calendar: `day_end` counts whole days, up to the end of the last.
+    pub round: Option<RoundWord>,
     /// At that instant; a past one fires at once.
     #[schemars(extend("x-formwork-expression" = value_expression("datetime", "workflow")))]
     pub until: Option<Given>,

@@ -128,6 +128,19 @@ impl JsonSchema for IfEmpty {
 pub struct Due {
     /// An ISO 8601 duration.
     pub after: String,
+    /// In open hours and working days of this calendar.
+    pub calendar: Option<String>,
+    /// With a calendar: `day_end` counts whole days, up to the end of the last.
+    pub round: Option<RoundWord>,
+}
+
+/// How days of a calendar are counted.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum RoundWord {
+    /// Whole days after that of the start, up to the end of the last.
+    DayEnd,
 }
 
 /// A way out of a task; a bare string is short for `{"next": …}`.
