@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::bail;
 use async_trait::async_trait;
 use clap::Args;
 
-use formwork_runtime::cases::{Host, play};
+use formwork_runtime::cases::{Coverage, Host, play};
 use formwork_store::{Fault, SqliteStore, Store, sqlite};
 
 use super::{Folder, Outcome, definitions, print};
@@ -28,6 +29,7 @@ pub(super) struct Test {
 impl Test {
     pub(super) async fn run(&self) -> Outcome {
         let (mut passed, mut failed) = (0, 0);
+        let wanted = |key: &str| self.only.as_deref().is_none_or(|only| key.contains(only));
         for folder in &self.packs {
             let bundle = definitions::read(folder)?;
             let (pack, found) = bundle.check();
@@ -37,7 +39,7 @@ impl Test {
             };
             let scratch = tempfile::tempdir()?;
             let host = Scratch { folder: scratch.path().to_owned() };
-            let wanted = |key: &str| self.only.as_deref().is_none_or(|only| key.contains(only));
+            let mut coverage = Coverage::default();
             for case in pack.cases().values().filter(|case| wanted(&case.key)) {
                 let played = play(&host, &pack, &bundle.files, case).await?;
                 let verdict = if played.failures.is_empty() { "ok" } else { "FAILED" };
@@ -48,10 +50,24 @@ impl Test {
                 for failure in &played.failures {
                     println!("    {failure}");
                 }
-                if played.failures.is_empty() { passed += 1 } else { failed += 1 }
+                if played.failures.is_empty() {
+                    passed += 1
+                } else {
+                    failed += 1
+                }
+                coverage.add(&played.coverage);
+            }
+            if self.only.is_none() {
+                print!("coverage of {}:\n{}", bundle.pack, coverage.of(&Coverage::whole(&pack)));
             }
         }
         println!("{passed} passed, {failed} failed");
+        if passed + failed == 0 {
+            match &self.only {
+                Some(only) => bail!("no case has a key that contains `{only}`"),
+                None => bail!("there are no cases"),
+            }
+        }
         Ok(failed == 0)
     }
 }

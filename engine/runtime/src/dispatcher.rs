@@ -129,6 +129,32 @@ impl Engine {
         let Some(due_at) = occurrence_before(&schedule.cron, pack, now).filter(|at| *at > last) else {
             return Ok(false);
         };
+        self.start_all(pack, workflow, schedule, due_at).await?;
+        // Only now: a node that died above is followed by one that starts again, and start keys make each start once.
+        self.store().move_schedule(&workflow.key, start, Some(last), due_at).await?;
+        Ok(true)
+    }
+
+    /// Runs a schedule now, whatever its next time: for cases. One that does not exist runs nothing.
+    pub(crate) async fn run_schedule_now(&self, pack: &Arc<Pack>, workflow: &Key, start: &Key) -> Result<(), Fault> {
+        let all = schedules(std::slice::from_ref(pack));
+        let found = all.iter().find(|(_, known, schedule)| known.key == *workflow && schedule.start == *start);
+        match found {
+            Some((pack, workflow, schedule)) => self.start_all(pack, workflow, schedule, self.clock().now()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the workflow of an occurrence, once or for each row.
+    async fn start_all(
+        &self,
+        pack: &Arc<Pack>,
+        workflow: &Arc<Workflow>,
+        schedule: &Schedule,
+        due_at: DateTime<Utc>,
+    ) -> Result<(), Fault> {
+        let start = &schedule.start;
+        let now = self.clock().now();
         let scheduled = |row| Act::Scheduled { workflow: workflow.key.clone(), start: start.clone(), due_at, row };
         match &schedule.each {
             None => self.start_scheduled(pack, scheduled(None)).await?,
@@ -147,9 +173,7 @@ impl Engine {
                 }
             }
         }
-        // Only now: a node that died above is followed by one that starts again, and start keys make each start once.
-        self.store().move_schedule(&workflow.key, start, Some(last), due_at).await?;
-        Ok(true)
+        Ok(())
     }
 
     async fn start_scheduled(&self, pack: &Arc<Pack>, act: Act) -> Result<(), Fault> {

@@ -107,6 +107,8 @@ struct Run<'e> {
     /// Line of the first row of each key.
     seen: HashMap<String, u64>,
     pending: Vec<(u64, Map<String, Json>)>,
+    /// Rows under way at once: one where the same run must give the same numbers on every store.
+    at_once: usize,
     done: Imported,
 }
 
@@ -120,6 +122,7 @@ impl<'e> Run<'e> {
             viewer: Viewer::system(language),
             seen: HashMap::new(),
             pending: Vec::with_capacity(UNDER_WAY),
+            at_once: if engine.seeds.is_repeatable() { 1 } else { UNDER_WAY },
             done: Imported::default(),
         }
     }
@@ -156,7 +159,7 @@ impl<'e> Run<'e> {
         }
         self.seen.insert(mapped.key, line);
         self.pending.push((line, mapped.values));
-        if self.pending.len() == UNDER_WAY { self.flush().await } else { Ok(()) }
+        if self.pending.len() == self.at_once { self.flush().await } else { Ok(()) }
     }
 
     async fn finish(&mut self) -> Result<(), Fault> {

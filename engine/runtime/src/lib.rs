@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 use formwork_core::ids::Ids;
 use formwork_core::{Act, Stimulus, Viewer};
-use formwork_model::{Key, Pack};
+use formwork_model::Pack;
 use formwork_store::{Committed, Failure, Fault, Question, Store, Submission, User};
 
 pub use channels::{Channels, Sender, Webhook};
@@ -77,6 +77,11 @@ pub enum Seeds {
 }
 
 impl Seeds {
+    /// Whether the same run gives the same ids.
+    fn is_repeatable(&self) -> bool {
+        matches!(self, Seeds::Counting(_))
+    }
+
     fn next(&self) -> u64 {
         match self {
             Seeds::Random => rand::random(),
@@ -191,9 +196,4 @@ impl Engine {
 /// Whether this viewer is somebody with that platform role.
 pub fn has_platform_role(user: Option<&User>, role: &str) -> bool {
     user.is_some_and(|user| user.facts.roles.iter().any(|held| &**held == role || &**held == "admin"))
-}
-
-/// Keys as text.
-pub(crate) fn key(text: &str) -> Key {
-    Key::from(text)
 }

@@ -1,4 +1,5 @@
-//! The cases of the shipped packs, on both stores: the same transcript, and it is the one that was reviewed.
+//! The cases of the shipped packs, on both stores: the same transcript, and it is the one that was reviewed. And cases
+//! that must fail, so that the player is known to look.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,14 +25,44 @@ async fn play_all(host: &dyn Host, path: &str) {
         let played = play(host, &pack, &bundle.files, case).await.expect("the engine works");
         let transcript = played.transcript.join("\n") + "\n";
         assert!(played.failures.is_empty(), "{path} {}: {:#?}\n{transcript}", case.key, played.failures);
-        let reviewed = folder("tests/transcripts").join(format!("{}.{}.txt", pack.key(), case.key));
-        if std::env::var_os("FORMWORK_BLESS").is_some() {
-            std::fs::write(&reviewed, &transcript).expect("the transcript can be written");
-        }
-        let expected = std::fs::read_to_string(&reviewed)
-            .unwrap_or_else(|_| panic!("{} is missing: review the transcript and bless it", reviewed.display()));
-        assert_eq!(transcript, expected, "{path} {}", case.key);
+        compare(&folder("tests/transcripts").join(format!("{}.{}.txt", pack.key(), case.key)), &transcript);
     }
+}
+
+fn compare(reviewed: &Path, found: &str) {
+    if std::env::var_os("FORMWORK_BLESS").is_some() {
+        std::fs::write(reviewed, found).expect("the transcript can be written");
+    }
+    let expected = std::fs::read_to_string(reviewed)
+        .unwrap_or_else(|_| panic!("{} is missing: review the transcript and bless it", reviewed.display()));
+    assert_eq!(found, expected, "{}", reviewed.display());
+}
+
+/// Each case of `tests/cases_bad/wrong` but the one named `right` claims something that does not hold, and the player
+/// says what.
+async fn play_wrong(host: &dyn Host) {
+    let (key, files) = read_pack(&folder("tests/cases_bad/wrong")).expect("the pack can be read");
+    let bundle = Bundle { pack: key, files };
+    let (pack, found) = bundle.check();
+    let pack = Arc::new(pack.unwrap_or_else(|| panic!("the pack does not check: {found:#?}")));
+    assert!(pack.cases().len() > 25, "only {} cases", pack.cases().len());
+    for case in pack.cases().values() {
+        let played = play(host, &pack, &bundle.files, case).await.expect("the engine works");
+        assert_eq!(played.failures.is_empty(), &*case.key == "right", "{}: {:?}", case.key, played.failures);
+        let failures = played.failures.iter().map(|failure| format!("FAILED {failure}"));
+        let told = played.transcript.iter().cloned().chain(failures).collect::<Vec<_>>().join("\n") + "\n";
+        compare(&folder("tests/cases_bad/expected").join(format!("{}.txt", case.key)), &told);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_hold_fails_on_sqlite() {
+    play_wrong(&Sqlite::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_hold_fails_on_postgres() {
+    play_wrong(&Postgres::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,7 +52,7 @@ pub(crate) struct Documents {
     pub(crate) boards: Folder<board::Board>,
     pub(crate) imports: Folder<import::Import>,
     pub(crate) demos: Folder<demo::Demo>,
-    pub(crate) cases: Folder<Value>,
+    pub(crate) cases: Folder<case::Case>,
     /// Template key → language → text.
     pub(crate) templates: IndexMap<Key, IndexMap<String, String>>,
     pub(crate) scripts: IndexMap<Key, String>,
@@ -157,11 +157,7 @@ fn read(kind: Kind, key: &str, text: &str, at: &At, documents: &mut Documents, p
         Kind::Board => insert(&mut documents.boards, decode(key, at, structured, problems)?),
         Kind::Import => insert(&mut documents.imports, decode(key, at, structured, problems)?),
         Kind::Demo => insert(&mut documents.demos, decode(key, at, structured, problems)?),
-        Kind::Case => {
-            let body = structured.value.clone()?;
-            decode::<case::Case>(key.clone(), at, structured, problems)?;
-            insert(&mut documents.cases, Document { key, at: at.clone(), body, cut: BTreeSet::new() });
-        }
+        Kind::Case => insert(&mut documents.cases, decode(key, at, structured, problems)?),
     }
     Some(())
 }

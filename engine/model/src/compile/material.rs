@@ -1,4 +1,4 @@
-//! Imports, demo recipes, templates, seed rows and cases.
+//! Imports, demo recipes, templates and seed rows.
 
 use indexmap::IndexMap;
 
@@ -232,31 +232,5 @@ fn writable_or_rows<'f>(context: &Context<'_>, form: &'f Form, name: &str, at: &
             Some((position, field))
         }
         _ => writable(context, form, name, at),
-    }
-}
-
-/// Cases: users have roles and queues that exist, records have forms.
-pub(super) fn cases(context: &Context<'_>) {
-    for document in context.documents.cases.values() {
-        let given = document.at.key("given");
-        let objects =
-            |pointer: &str| document.body.pointer(pointer).and_then(serde_json::Value::as_object).into_iter().flatten();
-        for (name, user) in objects("/given/users") {
-            let at = given.key("users").key(name);
-            for (key, is_role) in [("roles", true), ("queues", false)] {
-                let words = user.get(key).and_then(serde_json::Value::as_array).into_iter().flatten();
-                for (index, word) in words.enumerate() {
-                    let at = at.key(key).index(index);
-                    match (word.as_str(), is_role) {
-                        (Some(word), true) => context.role("FW0401", word, &at),
-                        (Some(word), false) => context.queue("FW0401", word, &at),
-                        (None, _) => true,
-                    };
-                }
-            }
-        }
-        for (form, _) in objects("/given/records") {
-            context.refers(Kind::Form, form, &given.key("records").key(form));
-        }
     }
 }

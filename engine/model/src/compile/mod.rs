@@ -8,6 +8,7 @@ mod analytics;
 mod blocks;
 mod board;
 mod calendar;
+mod case;
 mod context;
 mod coverage;
 mod decision;

@@ -14,7 +14,7 @@ use crate::{Key, Value};
 
 use super::context::{BUILT_IN_ROLES, Context};
 use super::load::{Document, Folder};
-use super::{access, analytics, board, calendar, decision, form, material, report, shapes, workflow};
+use super::{access, analytics, board, calendar, case, decision, form, material, report, shapes, workflow};
 
 /// Compiles everything. Nothing where there is no `pack.json` to read.
 pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<Contents> {
@@ -33,7 +33,7 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
     };
     let templates = material::templates(context);
     let seeds = material::seeds(context, &forms);
-    material::cases(context);
+    let cases = case::all(context, &forms);
     let document = documents.pack.as_ref()?;
     let (author, at) = (&document.body, &document.at);
     requires(context, &author.requires, &at.key("requires"));
@@ -69,13 +69,7 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
         imports: contents.imports,
         demos: in_order(contents.demos),
         seeds,
-        cases: documents
-            .cases
-            .iter()
-            .map(|(key, case)| {
-                (key.clone(), crate::pack::material::Case { key: key.clone(), document: case.body.clone() })
-            })
-            .collect(),
+        cases,
     })
 }
 

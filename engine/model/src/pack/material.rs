@@ -1,4 +1,4 @@
-//! What a pack carries beside its application: templates, scripts, imports, demo recipes, seed rows and cases.
+//! What a pack carries beside its application: templates, scripts, imports, demo recipes and seed rows.
 
 use indexmap::IndexMap;
 
@@ -72,13 +72,4 @@ pub struct Seed {
     pub form: Key,
     /// The rows as written.
     pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
-}
-
-/// A test on a virtual clock: what the harness reads, its steps as written and checked by schema.
-#[derive(Debug, Clone)]
-pub struct Case {
-    /// Its key.
-    pub key: Key,
-    /// The whole document.
-    pub document: serde_json::Value,
 }

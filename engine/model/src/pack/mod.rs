@@ -3,6 +3,7 @@
 
 pub mod analytics;
 pub mod calendar;
+pub mod case;
 pub mod decision;
 pub mod form;
 pub mod material;
@@ -20,9 +21,10 @@ use crate::{Key, Text};
 
 use analytics::{Board, Dataset, Metric, Report};
 use calendar::Calendar;
+use case::Case;
 use decision::Decision;
 use form::Form;
-use material::{Case, Demo, Import, Seed, Template};
+use material::{Demo, Import, Seed, Template};
 use workflow::Workflow;
 
 /// A value of a definition: written out, or computed (`=…`).
@@ -70,7 +72,7 @@ pub(crate) struct Contents {
     pub(crate) imports: IndexMap<Key, Arc<Import>>,
     pub(crate) demos: IndexMap<Key, Arc<Demo>>,
     pub(crate) seeds: Vec<Seed>,
-    pub(crate) cases: IndexMap<Key, Case>,
+    pub(crate) cases: IndexMap<Key, Arc<Case>>,
 }
 
 macro_rules! read {
@@ -135,7 +137,7 @@ read! {
     /// Seed rows.
     seeds: Vec<Seed>;
     /// Tests.
-    cases: IndexMap<Key, Case>;
+    cases: IndexMap<Key, Arc<Case>>;
 }
 
 impl Pack {

@@ -1,6 +1,6 @@
 //! The world a case plays in: an engine over an empty store, people, named records, a virtual clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -13,15 +13,17 @@ use uuid::Uuid;
 use formwork_core::change::Reply;
 use formwork_core::stimulus::Effects;
 use formwork_core::{Act, Viewer};
-use formwork_model::pack::form::FieldKind;
-use formwork_model::pack::material::Case;
+use formwork_model::pack::case::{Actor, Case};
+use formwork_model::pack::form::{Field, FieldKind};
 use formwork_model::{Key, Pack};
-use formwork_store::{Failure, Fault, Store, User};
+use formwork_store::{Fault, Store, User};
 
+use super::coverage::Coverage;
+use super::words::told;
 use crate::channels::Channels;
 use crate::clock::Clock;
 use crate::deploy::Bundle;
-use crate::{Engine, Environment, Seeds, key};
+use crate::{Engine, Environment, Seeds};
 
 /// Where a case's store lives. The same name opens the same data again: that is what `crash` relies on.
 #[async_trait]
@@ -34,56 +36,52 @@ pub trait Host: Send + Sync {
 
 /// The world of one case.
 pub struct World<'h> {
-    pub(super) host: &'h dyn Host,
-    pub(super) name: String,
-    pub(super) case: Json,
+    host: &'h dyn Host,
+    name: String,
     pub(super) engine: Arc<Engine>,
     pub(super) pack: Arc<Pack>,
-    pub(super) users: HashMap<String, User>,
-    pub(super) records: HashMap<String, (Key, Uuid)>,
-    /// The record last named by a step: what `task`, `sent` and `instance` are about.
-    pub(super) last: Option<(Key, Uuid)>,
-    /// One line per act and expectation.
-    pub transcript: Vec<String>,
-    /// What was not as expected.
-    pub failures: Vec<String>,
+    pub(super) users: HashMap<Key, User>,
+    pub(super) records: HashMap<Key, (Key, Uuid)>,
+    /// Keys of messages that stand in the transcript.
+    pub(super) told: HashSet<String>,
+    /// Keys of messages that an expectation was about.
+    pub(super) asked: HashSet<String>,
+    pub(super) coverage: Coverage,
+    pub(super) transcript: Vec<String>,
+    pub(super) failures: Vec<String>,
 }
 
 impl<'h> World<'h> {
     /// Opens an empty store, deploys the pack, makes the people and the records of `given`.
-    pub async fn begin(
+    pub(super) async fn begin(
         host: &'h dyn Host,
         pack: &Arc<Pack>,
         files: &[(String, String)],
         case: &Case,
     ) -> Result<Self, Fault> {
         let name = format!("{}_{}", pack.key(), case.key);
-        let given = &case.document["given"];
-        let clock = given["clock"].as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-        let clock = clock.map_or_else(|| DateTime::<Utc>::UNIX_EPOCH, |at| at.with_timezone(&Utc));
-        let engine = start(host, &name, clock, 1).await?;
+        let engine = start(host, &name, case.clock, 1).await?;
         let bundle = Bundle { pack: pack.key().to_string(), files: files.to_vec() };
-        engine.deploy_if_safe(&bundle).await.map_err(|error| fault(format!("deploying the pack: {error}")))?;
+        engine
+            .deploy_if_safe(&bundle)
+            .await
+            .map_err(|error| Fault { context: format!("deploying the pack: {error}"), source: None })?;
         let mut world = Self {
             host,
             name,
-            case: case.document.clone(),
             pack: engine.deployed().packs[0].clone(),
             engine,
             users: HashMap::new(),
             records: HashMap::new(),
-            last: None,
+            told: HashSet::new(),
+            asked: HashSet::new(),
+            coverage: Coverage::default(),
             transcript: Vec::new(),
             failures: Vec::new(),
         };
-        world.make_people().await?;
-        world.make_records().await?;
+        world.make_people(case).await?;
+        world.make_records(case).await;
         Ok(world)
-    }
-
-    /// The steps, in order.
-    pub fn steps(&self) -> Vec<Json> {
-        self.case["steps"].as_array().cloned().unwrap_or_default()
     }
 
     /// The process dies and starts again over the same store: all that was only in memory is gone.
@@ -96,77 +94,100 @@ impl<'h> World<'h> {
         Ok(())
     }
 
-    async fn make_people(&mut self) -> Result<(), Fault> {
-        let people = self.case["given"]["users"].as_object().cloned().unwrap_or_default();
-        for (login, user) in people {
-            let keys = |name: &str| -> Vec<Key> {
-                user[name].as_array().into_iter().flatten().filter_map(Json::as_str).map(key).collect()
-            };
+    async fn make_people(&mut self, case: &Case) -> Result<(), Fault> {
+        for (login, given) in &case.users {
             let user = User {
                 id: self.engine.new_id(),
-                login: login.clone(),
+                login: login.to_string(),
                 // Nobody logs in to a case.
                 password_hash: "!".to_owned(),
                 facts: formwork_core::facts::UserFacts {
-                    name: login.clone(),
+                    name: login.to_string(),
                     active: true,
-                    roles: keys("roles"),
-                    queues: keys("queues"),
+                    roles: given.roles.clone(),
+                    queues: given.queues.clone(),
                 },
-                language: user["language"].as_str().unwrap_or("en").to_owned(),
+                language: self.language().to_owned(),
                 theme: "system".to_owned(),
             };
             self.engine.store().put_user(&user).await?;
-            self.users.insert(login, user);
+            self.users.insert(login.clone(), user);
         }
         Ok(())
     }
 
-    async fn make_records(&mut self) -> Result<(), Fault> {
-        let forms = self.case["given"]["records"].as_object().cloned().unwrap_or_default();
-        for (form, records) in forms {
-            for (name, values) in records.as_object().cloned().unwrap_or_default() {
-                let form = key(&form);
-                let values = self.with_ids(&form, values.as_object().cloned().unwrap_or_default());
-                let act = Act::Create { form: form.clone(), values, effects: Effects::NONE };
-                let committed = self.engine.submit(&self.pack, self.viewer(None), act, None).await;
-                match committed.map_err(|failure| told(&failure)) {
-                    Ok(committed) => {
-                        if let Reply::Record { id, .. } = committed.reply {
-                            self.records.insert(name, (form, id));
+    async fn make_records(&mut self, case: &Case) {
+        for record in &case.records {
+            let values = self.with_ids(&record.form, &record.values);
+            let act = Act::Create { form: record.form.clone(), values, effects: Effects::NONE };
+            let committed = self.engine.submit(&self.pack, self.viewer(&Actor::System), act, None).await;
+            match committed {
+                Ok(committed) => {
+                    if let Reply::Record { id, .. } = committed.reply {
+                        self.records.insert(record.name.clone(), (record.form.clone(), id));
+                    }
+                }
+                Err(failure) => self.failures.push(format!("given record `{}`: {}", record.name, told(&failure))),
+            }
+        }
+    }
+
+    /// Who acts.
+    pub(super) fn viewer(&self, actor: &Actor) -> Viewer {
+        match actor {
+            Actor::System => Viewer::system(self.language()),
+            Actor::Public => Viewer::public(self.language()),
+            Actor::User(name) => self.engine.viewer(&self.pack, self.users.get(name), self.language()),
+        }
+    }
+
+    /// The language cases are played in: the pack's first.
+    fn language(&self) -> &str {
+        self.pack.languages().first().map_or("en", String::as_str)
+    }
+
+    /// Links and users are written as names: here they become ids.
+    pub(super) fn with_ids(&self, form: &Key, values: &Map<String, Json>) -> Map<String, Json> {
+        self.resolved(&self.pack.form(form).fields, values)
+    }
+
+    fn resolved(&self, fields: &[Field], values: &Map<String, Json>) -> Map<String, Json> {
+        let mut resolved = values.clone();
+        for field in fields {
+            let Some(value) = resolved.get_mut(&*field.key) else { continue };
+            match (&field.kind, &mut *value) {
+                (FieldKind::Table { fields, .. }, Json::Array(rows)) => {
+                    for row in rows {
+                        if let Json::Object(map) = row {
+                            *row = Json::Object(self.resolved(fields, map));
                         }
                     }
-                    Err(told) => self.failures.push(format!("given record `{name}`: {told}")),
                 }
+                (_, Json::String(name)) => {
+                    if let Some(id) = self.id_of(field, name) {
+                        *value = Json::String(id.to_string());
+                    }
+                }
+                _ => {}
             }
         }
-        Ok(())
+        resolved
     }
 
-    /// Who acts: a person of `given`, the public, or (without a name) the engine itself.
-    pub(super) fn viewer(&self, name: Option<&str>) -> Viewer {
-        match name {
-            None => Viewer::system("en"),
-            Some("public") => Viewer::public("en"),
-            Some(name) => self.engine.viewer(&self.pack, self.users.get(name), "en"),
+    /// The id that a name stands for in a field.
+    fn id_of(&self, field: &Field, name: &str) -> Option<Uuid> {
+        match field.ty() {
+            formwork_model::expr::Type::Link(_) => self.records.get(name).map(|(_, id)| *id),
+            formwork_model::expr::Type::User => self.users.get(name).map(|user| user.id),
+            _ => None,
         }
     }
 
-    /// Links are written as the names of records: here they become ids.
-    pub(super) fn with_ids(&self, form: &Key, mut values: Map<String, Json>) -> Map<String, Json> {
-        let Some(form) = self.pack.forms().get(form) else { return values };
-        for field in &form.fields {
-            let Some(value) = values.get_mut(&*field.key) else { continue };
-            let named = value.as_str().and_then(|name| match field.kind {
-                FieldKind::Link { .. } => self.records.get(name).map(|(_, id)| id.to_string()),
-                FieldKind::User => self.users.get(name).map(|user| user.id.to_string()),
-                _ => None,
-            });
-            if let Some(id) = named {
-                *value = Json::String(id);
-            }
-        }
-        values
+    /// The form and id of a record that must be there by now.
+    pub(super) fn named(&self, name: &Key) -> Result<(Key, Uuid), Fault> {
+        let found = self.records.get(name).cloned();
+        // The compiler knows the name; its record is missing where an earlier step that creates it has failed.
+        found.ok_or_else(|| Fault { context: format!("the record `{name}` was never created"), source: None })
     }
 }
 
@@ -179,22 +200,4 @@ async fn start(host: &dyn Host, name: &str, at: DateTime<Utc>, first_seed: u64) 
         replica_bytes_max: 64 << 20,
     };
     Engine::start(host.open(name).await?, environment).await
-}
-
-/// A failure in one line: its code, its places.
-pub(crate) fn told(failure: &Failure) -> String {
-    match failure {
-        Failure::Rejected(rejection) if rejection.errors.is_empty() => {
-            format!("{} ({})", rejection.code, rejection.title)
-        }
-        Failure::Rejected(rejection) => {
-            let places = rejection.errors.iter().map(|error| format!("{} at {}", error.code, error.pointer));
-            places.collect::<Vec<_>>().join(", ")
-        }
-        other => other.to_string(),
-    }
-}
-
-fn fault(context: String) -> Fault {
-    Fault { context, source: None }
 }
