@@ -71,6 +71,14 @@ pub enum ImportError {
     /// The file cannot be read.
     #[error("the file cannot be read: {0}")]
     Unreadable(String),
+    /// The file lacks columns that the definition reads: it is another file, or its header is spelt otherwise.
+    #[error("the file has no column {missing}; its header is: {header}")]
+    MissingColumns {
+        /// In backticks.
+        missing: String,
+        /// As the file has it.
+        header: String,
+    },
     /// Us or the world.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -87,8 +95,14 @@ impl Engine {
     ) -> Result<Imported, ImportError> {
         let import = pack.imports().get(import).ok_or_else(|| ImportError::Unknown(import.to_owned()))?.clone();
         let bytes = unpacked(file).map_err(|error| ImportError::Unreadable(error.to_string()))?;
+        let (headers, rows) = rows(&bytes, import.delimiter)?;
+        let missing = import.columns_read().into_iter().filter(|column| !headers.iter().any(|header| header == column));
+        let missing: Vec<String> = missing.map(|column| format!("`{column}`")).collect();
+        if !missing.is_empty() {
+            return Err(ImportError::MissingColumns { missing: missing.join(", "), header: headers.join(", ") });
+        }
         let mut run = Run::new(self, pack, &import);
-        for row in rows(&bytes, import.delimiter)? {
+        for row in rows {
             run.take(row).await?;
             progress(&run.done);
         }
@@ -277,13 +291,14 @@ struct CsvRow {
     columns: Result<Vec<(String, String)>, (String, String)>,
 }
 
-/// Reads rows lazily: memory is that of the unpacked file.
-fn rows(bytes: &[u8], delimiter: u8) -> Result<impl Iterator<Item = CsvRow> + '_, ImportError> {
+/// The header, and the rows read lazily: memory is that of the unpacked file.
+fn rows(bytes: &[u8], delimiter: u8) -> Result<(Vec<String>, impl Iterator<Item = CsvRow> + '_), ImportError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bytes);
     let headers = reader.byte_headers().map_err(|error| ImportError::Unreadable(error.to_string()))?;
     let headers: Vec<String> = headers.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
-    Ok(reader.into_byte_records().map(move |record| match record {
+    let header = headers.clone();
+    let rows = reader.into_byte_records().map(move |record| match record {
         Ok(record) => {
             let line = record.position().map_or(0, csv::Position::line);
             CsvRow { line, columns: columns(&headers, &record) }
@@ -292,7 +307,8 @@ fn rows(bytes: &[u8], delimiter: u8) -> Result<impl Iterator<Item = CsvRow> + '_
             let line = error.position().map_or(0, csv::Position::line);
             CsvRow { line, columns: Err(("unreadable".to_owned(), error.to_string())) }
         }
-    }))
+    });
+    Ok((header, rows))
 }
 
 fn columns(headers: &[String], record: &ByteRecord) -> Result<Vec<(String, String)>, (String, String)> {
@@ -340,6 +356,7 @@ mod tests {
         let file = b"\xEF\xBB\xBFid,text\n1,\"two\nlines\"\n2\n3,\xFF\n4,last\n";
         let told: Vec<_> = rows(file, b',')
             .expect("the header can be read")
+            .1
             .map(|row| (row.line, row.columns.map(|columns| columns[1].1.clone()).map_err(|(code, _)| code)))
             .collect();
         assert_eq!(

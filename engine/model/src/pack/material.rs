@@ -1,8 +1,11 @@
 //! What a pack carries beside its application: templates, scripts, imports, demo recipes and seed rows.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
-use crate::expr::Expr;
+use crate::expr::ir::Name;
+use crate::expr::{Expr, Ir};
 use crate::{Key, Text};
 
 /// A message template, one text per language.
@@ -37,6 +40,21 @@ pub struct Import {
     pub starts: bool,
     /// Whether messages leave.
     pub notify: bool,
+}
+
+impl Import {
+    /// The columns it reads: a file without one of them is another file.
+    pub fn columns_read(&self) -> BTreeSet<String> {
+        let mut columns = BTreeSet::new();
+        for expr in self.columns.values().chain(&self.filter) {
+            expr.ir.walk(&mut |node| {
+                if let Ir::Name(Name::Column(column)) = node {
+                    columns.insert(column.to_string());
+                }
+            });
+        }
+        columns
+    }
 }
 
 /// What a bad cell does.

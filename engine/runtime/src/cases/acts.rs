@@ -178,7 +178,11 @@ impl World<'_> {
             }))),
             Err(ImportError::Fault(fault)) => Err(fault),
             Err(error) => {
-                let rejection = Rejection::new(RejectionKind::Malformed, "unreadable_file", error.to_string());
+                let code = match error {
+                    ImportError::MissingColumns { .. } => "missing_columns",
+                    _ => "unreadable_file",
+                };
+                let rejection = Rejection::new(RejectionKind::Malformed, code, error.to_string());
                 Ok(Err(Failure::Rejected(Box::new(rejection))))
             }
         }
