@@ -63,6 +63,8 @@ const PAGES: &[(&str, &str)] = &[
     ("FW0413", include_str!("../codes/FW0413.md")),
     ("FW0414", include_str!("../codes/FW0414.md")),
     ("FW0415", include_str!("../codes/FW0415.md")),
+    ("FW0416", include_str!("../codes/FW0416.md")),
+    ("FW0417", include_str!("../codes/FW0417.md")),
     ("FW0501", include_str!("../codes/FW0501.md")),
     ("FW0502", include_str!("../codes/FW0502.md")),
     ("FW0503", include_str!("../codes/FW0503.md")),

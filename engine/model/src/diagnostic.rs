@@ -1,5 +1,7 @@
 //! What is wrong with a definition, as data.
 
+mod render;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -8,6 +10,9 @@ use serde::{Serialize, Serializer};
 use crate::expr::Problem;
 use crate::source::SourceMap;
 use crate::tree::{self, Node};
+
+pub(crate) use render::carets;
+pub use render::{Paint, render};
 
 /// One problem of a definition.
 ///
@@ -129,7 +134,19 @@ impl Problems {
 
     /// An error in a file without a tree.
     pub(crate) fn error_at_bytes(&mut self, code: &'static str, at: &At, span: Range<usize>, message: String) {
-        self.push(code, Severity::Error, at, Target::Bytes(span), message, None);
+        self.error_at_bytes_hint(code, at, span, message, None);
+    }
+
+    /// The same with what to do about it.
+    pub(crate) fn error_at_bytes_hint(
+        &mut self,
+        code: &'static str,
+        at: &At,
+        span: Range<usize>,
+        message: String,
+        hint: Option<String>,
+    ) {
+        self.push(code, Severity::Error, at, Target::Bytes(span), message, hint);
     }
 
     /// A warning at a value.
@@ -231,48 +248,4 @@ impl<'a> Lines<'a> {
         let before = self.text.get(start..byte).unwrap_or_default();
         (line, before.chars().count() + 1)
     }
-}
-
-/// Renders problems as plain text with the line and a caret, for logs, tests and terminals without colour.
-///
-/// ```text
-/// error[FW0203]: unknown field `categry`
-///   --> forms/ticket.json:14:31  /fields/due_date/requiredIf
-///    |
-/// 14 |       "requiredIf": "categry in ['late']"
-///    |                      ^^^^^^^
-///    = did you mean `category`?
-/// ```
-pub fn render(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
-    let mut out = String::new();
-    for diagnostic in diagnostics {
-        render_one(diagnostic, sources.get(&diagnostic.file).unwrap_or_default(), &mut out);
-    }
-    out
-}
-
-fn render_one(diagnostic: &Diagnostic, text: &str, out: &mut String) {
-    use std::fmt::Write;
-    let severity = match diagnostic.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
-    let Diagnostic { code, file, pointer, line, column, message, .. } = diagnostic;
-    // Writing to a String cannot fail.
-    let _ = writeln!(out, "{severity}[{code}]: {message}");
-    let _ = writeln!(out, "{}", format!("  --> {file}:{line}:{column}  {pointer}").trim_end());
-    if let Some(source) = text.lines().nth(line - 1) {
-        let margin = line.to_string().len();
-        let start = diagnostic.span.start;
-        let length = text
-            .get(start..diagnostic.span.end)
-            .map_or(1, |span| span.lines().next().unwrap_or_default().chars().count().max(1));
-        let _ = writeln!(out, "{:margin$} |", "");
-        let _ = writeln!(out, "{line} | {source}");
-        let _ = writeln!(out, "{:margin$} | {}{}", "", " ".repeat(column - 1), "^".repeat(length));
-    }
-    if let Some(hint) = &diagnostic.hint {
-        let _ = writeln!(out, "   = {hint}");
-    }
-    out.push('\n');
 }

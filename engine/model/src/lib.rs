@@ -15,6 +15,7 @@ pub mod fmt;
 pub mod pack;
 pub mod plan;
 pub mod schema;
+pub mod script;
 pub mod source;
 mod structure;
 pub mod suggest;

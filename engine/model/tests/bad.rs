@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formwork_model::diagnostic::render;
+use formwork_model::diagnostic::{Paint, render};
 use formwork_model::{Severity, SourceMap, compile};
 
 fn root() -> PathBuf {
@@ -47,7 +47,7 @@ fn bad_packs_are_refused_with_the_expected_words() {
     for folder in folders() {
         let sources = load(&folder);
         let (pack, diagnostics) = compile("bad", &sources);
-        let found = render(&diagnostics, &sources);
+        let found = render(&diagnostics, &sources, Paint::Plain);
         let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         assert_eq!(pack.is_none(), has_errors, "{}", folder.display());
         let path = folder.join("expected.txt");
@@ -60,6 +60,16 @@ fn bad_packs_are_refused_with_the_expected_words() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// What no bad pack provokes is a message nobody has read.
+#[test]
+fn every_code_is_expected_somewhere() {
+    let expected: String =
+        folders().iter().filter_map(|folder| fs::read_to_string(folder.join("expected.txt")).ok()).collect();
+    let missing: Vec<&str> =
+        formwork_model::codes::all().filter(|code| !expected.contains(&format!("[{code}]"))).collect();
+    assert!(missing.is_empty(), "no `expected.txt` has {missing:?}");
 }
 
 /// A folder nobody runs is a test that cannot fail.

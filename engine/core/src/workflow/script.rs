@@ -14,12 +14,6 @@ use formwork_model::{Key, Value};
 
 use crate::wire::{fitted, instant_text};
 
-/// Operations of one run.
-const OPERATIONS_MAX: u64 = 1_000_000;
-/// Bytes of a text.
-const TEXT_MAX: usize = 64 * 1024;
-/// Elements of a list or a map.
-const ELEMENTS_MAX: usize = 10_000;
 /// Most scripts kept compiled.
 const COMPILED_MAX: usize = 256;
 
@@ -47,20 +41,7 @@ pub(super) fn run(
     Ok(taken)
 }
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    let mut engine = Engine::new();
-    engine
-        .set_max_operations(OPERATIONS_MAX)
-        .set_max_string_size(TEXT_MAX)
-        .set_max_array_size(ELEMENTS_MAX)
-        .set_max_map_size(ELEMENTS_MAX)
-        .set_max_call_levels(32)
-        .set_max_expr_depths(64, 32)
-        .disable_symbol("eval")
-        .on_print(|_| {})
-        .on_debug(|_, _, _| {});
-    engine
-});
+static ENGINE: LazyLock<Engine> = LazyLock::new(formwork_model::script::engine);
 
 /// The script, compiled once.
 fn compiled(source: &str) -> Result<AST, String> {
@@ -115,15 +96,8 @@ fn taken_as(value: Dynamic, ty: &Type) -> Option<Value> {
     })
 }
 
-/// A number of a script; a float is taken by its shortest text.
 fn number(value: &Dynamic) -> Option<Decimal> {
-    if let Ok(decimal) = value.as_decimal() {
-        return Some(decimal);
-    }
-    if let Ok(whole) = value.as_int() {
-        return Some(Decimal::from(whole));
-    }
-    value.as_float().ok()?.to_string().parse().ok()
+    value.as_decimal().ok().or_else(|| value.as_int().ok().map(Decimal::from))
 }
 
 #[cfg(test)]
@@ -146,6 +120,14 @@ mod tests {
             found["days"],
             Value::Duration(formwork_model::value::Duration { months: 0, days: 2, milliseconds: 0 })
         );
+    }
+
+    #[test]
+    fn knows_no_floats() {
+        let wanted = outputs(&[("sum", Type::Money)]);
+        let found = run("#{ sum: 0.1 + 0.2 }", &IndexMap::new(), &wanted).unwrap();
+        assert_eq!(found["sum"], Value::Decimal("0.3".parse().unwrap()));
+        assert!(run("#{ sum: to_float(1) }", &IndexMap::new(), &wanted).is_err());
     }
 
     #[test]

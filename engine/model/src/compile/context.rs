@@ -84,6 +84,18 @@ impl<'a> Context<'a> {
         self.problems.borrow_mut().error_at_bytes(code, at, span, message);
     }
 
+    /// The same with what to do about it.
+    pub(crate) fn error_at_bytes_hint(
+        &self,
+        code: &'static str,
+        at: &At,
+        span: std::ops::Range<usize>,
+        message: String,
+        hint: Option<String>,
+    ) {
+        self.problems.borrow_mut().error_at_bytes_hint(code, at, span, message, hint);
+    }
+
     /// A warning at a value.
     pub(crate) fn warning(&self, code: &'static str, at: &At, message: impl Into<String>, hint: Option<String>) {
         self.problems.borrow_mut().warning(code, at, message, hint);

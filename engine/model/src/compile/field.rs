@@ -19,7 +19,7 @@ use super::load::Document;
 use super::{shapes, table};
 
 /// Names an expression uses for something else (`definitions.md` §2).
-const RESERVED: [&str; 16] = [
+const RESERVED: [&str; 23] = [
     "id",
     "version",
     "created_at",
@@ -36,6 +36,13 @@ const RESERVED: [&str; 16] = [
     "now",
     "today",
     "row",
+    "null",
+    "true",
+    "false",
+    "not",
+    "in",
+    "and",
+    "or",
 ];
 
 /// A form or a child table whose fields are being compiled.
@@ -179,7 +186,11 @@ impl<'a> Table<'_, 'a> {
             FieldOptions::Table(rows) => table::compile(self, key, rows, at),
             FieldOptions::Backlink(backlink) => self.backlink(backlink, at)?,
             FieldOptions::Email(_) => FieldKind::Email,
-            FieldOptions::Phone(phone) => FieldKind::Phone { region: phone.region.clone() },
+            FieldOptions::Phone(phone) => FieldKind::Phone {
+                region: match phone.region {
+                    author::Region::Cn => "CN".to_owned(),
+                },
+            },
             FieldOptions::Series(series) => self.series(series, at)?,
             FieldOptions::Queue(_) => FieldKind::Queue,
             FieldOptions::User(_) => FieldKind::User,

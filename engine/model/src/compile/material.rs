@@ -1,13 +1,15 @@
-//! Imports, demo recipes, templates and seed rows.
+//! Imports, demo recipes and seed rows.
 
 use indexmap::IndexMap;
 
 use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::{Kind, demo as demo_author, import as import_author};
-use crate::expr::{Expr, Scope, Type};
+use crate::expr::ir::{BinaryOp, Function};
+use crate::expr::{Expr, Ir, Scope, Type};
 use crate::pack::form::{Field, Form};
-use crate::pack::material::{Demo, Import, OnError, Seed, Template};
+use crate::pack::material::{Demo, Import, OnError, Seed};
+use crate::value::Value;
 
 use super::context::Context;
 use super::form::position;
@@ -90,6 +92,25 @@ fn fits(context: &Context<'_>, expr: &Expr, field: &Field, at: &At) {
     if !fits {
         context.error("FW0402", at, format!("`{}` holds {wanted}, this is {}", field.key, expr.ty));
     }
+    if expr.ty == Type::Text && matches!(wanted, Type::Choice(_) | Type::Queue) {
+        for word in constants(&expr.ir) {
+            context.literal(&word.into(), wanted, at);
+        }
+    }
+}
+
+/// The constant texts that an expression may come to.
+fn constants(ir: &Ir) -> Vec<&str> {
+    match ir {
+        Ir::Literal(Value::Text(text)) => vec![text],
+        Ir::Binary(BinaryOp::Coalesce, a, b) => [constants(a), constants(b)].concat(),
+        Ir::Call(Function::Coalesce, arguments) => arguments.iter().flat_map(constants).collect(),
+        Ir::Call(Function::When, arguments) => {
+            let results = arguments.iter().skip(1).step_by(2).chain(arguments.last());
+            results.flat_map(constants).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn delimiter(context: &Context<'_>, given: Option<&str>, at: &At) -> u8 {
@@ -145,45 +166,6 @@ fn writable<'f>(context: &Context<'_>, form: &'f Form, name: &str, at: &At) -> O
         return None;
     }
     Some((position, field))
-}
-
-/// Templates: their syntax, and that each language of the pack has one.
-pub(super) fn templates(context: &Context<'_>) -> IndexMap<Key, Template> {
-    let languages = context.documents.pack.as_ref().map(|pack| pack.body.languages.clone()).unwrap_or_default();
-    let mut compiled = IndexMap::new();
-    for (key, texts) in &context.documents.templates {
-        for (language, text) in texts {
-            let at = At::file(&format!("templates/{key}.{language}.txt"));
-            template_syntax(context, text, &at);
-            if !languages.contains(language) && !languages.is_empty() {
-                let hint = crate::structure::did_you_mean(language, languages.iter().map(String::as_str));
-                context.warning("FW0412", &at, format!("`{language}` is no language of the pack"), hint);
-            }
-        }
-        for language in languages.iter().filter(|language| !texts.contains_key(*language)) {
-            let (first, _) = texts.first().map_or(("", ""), |(language, text)| (language.as_str(), text.as_str()));
-            let at = At::file(&format!("templates/{key}.{first}.txt"));
-            context.warning("FW0412", &at, format!("the template `{key}` is missing in {language}"), None);
-        }
-        let mut texts = texts.clone();
-        // The order of the pack's languages, so that the first is the fallback.
-        texts.sort_by_cached_key(|language, _| {
-            (languages.iter().position(|known| known == language).unwrap_or(usize::MAX), language.clone())
-        });
-        compiled.insert(key.clone(), Template { key: key.clone(), texts });
-    }
-    compiled
-}
-
-fn template_syntax(context: &Context<'_>, text: &str, at: &At) {
-    if let Err(error) = minijinja::Environment::new().add_template("template", text) {
-        let line = error.line().unwrap_or(1);
-        let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-        let length = text[start..].lines().next().map_or(0, str::len);
-        let span = error.range().unwrap_or(start..start + length);
-        let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-        context.error_at_bytes("FW0411", at, span, message);
-    }
 }
 
 /// Seed rows: known fields, literals of their types, and a natural key to find them by.

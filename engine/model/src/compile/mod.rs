@@ -21,10 +21,12 @@ mod material;
 mod order;
 mod pack;
 mod report;
+mod script;
 mod shapes;
 mod step;
 mod table;
 mod task;
+mod template;
 mod workflow;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::{Key, Value};
 
 use super::context::{BUILT_IN_ROLES, Context};
 use super::load::{Document, Folder};
-use super::{access, analytics, board, calendar, case, decision, form, material, report, shapes, workflow};
+use super::{access, analytics, board, calendar, case, decision, form, material, report, script, shapes, template, workflow};
 
 /// Compiles everything. Nothing where there is no `pack.json` to read.
 pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<Contents> {
@@ -31,8 +31,9 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
         imports: each(&documents.imports, |document| material::import(context, document, &forms)),
         demos: each(&documents.demos, |document| material::demo(context, document, &forms)),
     };
-    let templates = material::templates(context);
+    let templates = template::compile(context);
     let seeds = material::seeds(context, &forms);
+    script::check(context);
     let cases = case::all(context, &forms);
     let document = documents.pack.as_ref()?;
     let (author, at) = (&document.body, &document.at);

@@ -1,16 +1,17 @@
 use crate::compile::compile;
+use crate::diagnostic::{Paint, render};
 use crate::expr::ir::Slot;
 use crate::pack::Setting;
 use crate::pack::form::{Condition, FieldKind, Level, SeriesPart};
 use crate::pack::workflow::{Action, Assign, Target, Timer, Trigger};
 use crate::value::Value;
-use crate::{Pack, SourceMap, diagnostic::render};
+use crate::{Pack, SourceMap};
 
 /// Compiles files that must be good.
 pub(crate) fn good(files: &[(&str, &str)]) -> Pack {
     let sources: SourceMap = files.iter().copied().collect();
     let (pack, diagnostics) = compile("good", &sources);
-    pack.unwrap_or_else(|| panic!("{}", render(&diagnostics, &sources)))
+    pack.unwrap_or_else(|| panic!("{}", render(&diagnostics, &sources, Paint::Plain)))
 }
 
 pub(crate) const PACK: &str = r#"{

@@ -59,17 +59,16 @@ impl Problem {
         self
     }
 
-    /// The expression's line with carets under the place, for terminals and tests. Columns count code points.
+    /// The expression's line with carets under the place, for terminals and tests.
     pub fn render(&self, source: &str) -> String {
         let start = floor_char(source, self.span.start);
         let end = floor_char(source, self.span.end).max(start);
         let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = source[start..].find('\n').map_or(source.len(), |at| start + at);
-        let before = source[line_start..start].chars().count();
-        let width = source[start..end.min(line_end).max(start)].chars().count().max(1);
+        let line = &source[line_start..line_end];
+        let carets = crate::diagnostic::carets(line, start - line_start..end - line_start);
         let mut text = format!("{}: {}\n", self.code, self.message);
-        text.push_str(&format!("  {}\n", &source[line_start..line_end]));
-        text.push_str(&format!("  {}{}", " ".repeat(before), "^".repeat(width)));
+        text.push_str(&format!("  {line}\n  {carets}"));
         if let Some(hint) = &self.hint {
             text.push_str(&format!("\n  hint: {hint}"));
         }

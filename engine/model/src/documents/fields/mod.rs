@@ -51,6 +51,7 @@ registry! {
 pub use choice::ChoiceOption;
 pub use link::OnDelete;
 pub use lookup::Snapshot;
+pub use phone::Region;
 pub use series::Reset;
 
 /// A field.

@@ -7,12 +7,17 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phone {
-    /// ISO 3166 region of numbers written without a country code.
-    #[serde(default = "region_default")]
-    #[schemars(regex(pattern = "^[A-Z]{2}$"))]
-    pub region: String,
+    /// The region of numbers written without a country code; of all others the code must be written.
+    #[serde(default)]
+    pub region: Region,
 }
 
-fn region_default() -> String {
-    "CN".to_owned()
+/// Regions whose national numbers are understood, by ISO 3166.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[schemars(inline)]
+pub enum Region {
+    /// China.
+    #[default]
+    Cn,
 }

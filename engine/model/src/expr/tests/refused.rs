@@ -309,7 +309,7 @@ fn problems_are_shown_with_a_caret() {
     let expected = "\
 FW0203: unknown field `amont`
   subject == '王芳' and amont > 1
-                      ^^^^^
+                        ^^^^^
   hint: did you mean `amount`?";
     assert_eq!(problems[0].render(source), expected);
 }
