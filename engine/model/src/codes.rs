@@ -69,6 +69,7 @@ const PAGES: &[(&str, &str)] = &[
     ("FW0502", include_str!("../codes/FW0502.md")),
     ("FW0503", include_str!("../codes/FW0503.md")),
     ("FW0504", include_str!("../codes/FW0504.md")),
+    ("FW0505", include_str!("../codes/FW0505.md")),
 ];
 
 #[cfg(test)]

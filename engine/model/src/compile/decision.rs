@@ -39,9 +39,6 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Decisio
         author::Hit::Unique => Hit::Unique,
         author::Hit::Any => Hit::Any,
     };
-    if hit == Hit::First {
-        never_hit(context, author, &at.key("rules"));
-    }
     let compiled = Decision {
         key: document.key.clone(),
         label: context.text(&author.label, &at.key("label")),
@@ -52,8 +49,9 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Decisio
         rules,
     };
     let complete = compiled.rules.len() == author.rules.len() && compiled.inputs.len() == author.inputs.len();
-    if complete && document.cut.is_empty() {
-        coverage::check(context, &compiled, at);
+    let is_examined = complete && document.cut.is_empty() && coverage::check(context, &compiled, at);
+    if !is_examined && hit == Hit::First {
+        never_hit(context, author, &at.key("rules"));
     }
     compiled
 }
@@ -162,7 +160,7 @@ pub(super) fn output_types(context: &Context<'_>, decision: &author::Decision) -
     decision.outputs.iter().map(|(key, word)| (key.as_str().into(), ty(word).unwrap_or(Type::Null))).collect()
 }
 
-/// Rules behind one that matches whatever they match. Compared by what is written: a cell covers another if it is `-`
+/// Rules behind one that matches whatever they match, in a table that cannot be examined. Compared by what is written: a cell covers another if it is `-`
 /// or the same text; a list of values covers each part of it.
 fn never_hit(context: &Context<'_>, author: &author::Decision, at: &At) {
     let rules: Vec<(&String, &author::DecisionRule)> = author.rules.iter().collect();
