@@ -1,0 +1,64 @@
+//! The command line as people and their build servers see it: what is printed, and whether it failed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn checkout(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder of the checkout").join(path)
+}
+
+fn formwork(arguments: &[&str], folder: &Path) -> (Output, String) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_formwork")).args(arguments).arg(folder).output().expect("the binary runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output, text)
+}
+
+#[test]
+fn a_diagnostic_has_code_place_pointer_carets_and_hint() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let folder = scratch.path().join("small");
+    std::fs::create_dir_all(folder.join("forms")).expect("a folder");
+    let pack = r#"{"version": "1.0.0", "title": "Small", "languages": ["en"], "timezone": "UTC"}"#;
+    std::fs::write(folder.join("pack.json"), pack).expect("a file");
+    let form = "{\n  \"label\": \"行李\",\n  \"fields\": {\"名\": {}, \"size\": {\"type\": \"txt\"}}\n}\n";
+    std::fs::write(folder.join("forms/bag.json"), form).expect("a file");
+    let (output, text) = formwork(&["check"], &folder);
+    assert!(!output.status.success(), "{text}");
+    let expected = "\
+error[FW0113]: `txt` is not allowed here
+  --> forms/bag.json:3:40  /fields/size/type
+  |
+3 |   \"fields\": {\"名\": {}, \"size\": {\"type\": \"txt\"}}
+  |                                         ^^^^^
+   = did you mean `text`?
+";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("small: 2 files, "), "{text}");
+}
+
+#[test]
+fn cases_are_told_with_what_they_went_through() {
+    let (output, text) = formwork(&["test"], &checkout("examples/hello"));
+    assert!(output.status.success(), "{text}");
+    for line in ["hello/approval: ok", "  branches        1 of 2; not approval.decide decline", "1 passed, 0 failed"] {
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[test]
+fn a_filter_that_matches_no_case_fails() {
+    let (output, text) = formwork(&["test", "--only", "zzz"], &checkout("examples/hello"));
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("no case has a key that contains `zzz`"), "{text}");
+}
+
+#[test]
+fn a_case_that_fails_fails_the_command_and_shows_its_transcript() {
+    let (output, text) = formwork(&["test", "--only", "wrong_value"], &checkout("tests/cases_bad/wrong"));
+    assert!(!output.status.success(), "{text}");
+    for line in ["wrong/wrong_value: FAILED", "ana creates request r: what A chair", "0 passed, 1 failed"] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(text.contains("    step 2: `r.state` is new instead of done"), "{text}");
+}
