@@ -154,10 +154,11 @@ fn unknown(
     let name = *segments.get(1)?;
     match root {
         "record" => uses?.iter().find_map(|used| unknown_in_record(context, used.form, &segments[1..])),
-        "data" => uses?.iter().filter(|used| !used.data.contains_key(name)).find_map(|used| {
+        "data" => {
+            let used = uses?.iter().find(|used| !used.data.contains_key(name))?;
             let hint = did_you_mean(name, used.data.keys().map(String::as_str));
             Some((1, format!("no `{name}` in the `data` of a step that sends this"), hint))
-        }),
+        }
         _ if INSTANCE.contains(&name) => None,
         _ => {
             let hint = did_you_mean(name, INSTANCE.into_iter());
