@@ -72,6 +72,8 @@ pub struct CaseStep {
     pub task: Option<CaseTask>,
     /// Starts a workflow by hand.
     pub start: Option<CaseStart>,
+    /// Sends an event from outside.
+    pub message: Option<CaseMessage>,
     /// Imports a file: import → the text of the file.
     #[schemars(extend("maxProperties" = 1, "minProperties" = 1))]
     pub import: Option<IndexMap<String, String>>,
@@ -102,12 +104,16 @@ pub struct CaseTask {
     pub step: String,
     /// The way out, with `complete`.
     pub outcome: Option<String>,
-    /// Changes to the record, with `complete`.
+    /// Changes to the record, with `complete` and `resolve`.
     pub fields: Option<Values>,
-    /// To whom, with `transfer`.
+    /// To whom, with `transfer` and `delegate`.
     pub user: Option<String>,
     /// To which queue, with `transfer`.
     pub queue: Option<String>,
+    /// To which step, with `return`; the first allowed where absent.
+    pub to: Option<String>,
+    /// Why, with `return`.
+    pub reason: Option<String>,
     /// What is said, with `comment`.
     pub text: Option<String>,
 }
@@ -122,6 +128,10 @@ pub enum TaskWord {
     Release,
     Complete,
     Transfer,
+    Delegate,
+    Resolve,
+    Return,
+    Withdraw,
     Comment,
 }
 
@@ -133,6 +143,21 @@ pub struct CaseStart {
     pub workflow: String,
     /// The record it is to work on, by name.
     pub of: Option<String>,
+}
+
+/// An event from outside.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaseMessage {
+    /// Its name, one of `messages` in `pack.json`.
+    pub name: String,
+    /// What tells the one waited for from others.
+    pub key: String,
+    /// The sender's id of it: the same id is taken in once.
+    pub id: Option<String>,
+    /// What it carries.
+    #[serde(default)]
+    pub data: Values,
 }
 
 /// A run of a schedule.

@@ -128,6 +128,17 @@ pub enum CaseVerb {
         /// The record it is to work on.
         record: Option<Key>,
     },
+    /// Sends an event from outside.
+    Message {
+        /// Its name.
+        name: Key,
+        /// What tells the one waited for from others.
+        key: String,
+        /// The sender's id of it.
+        id: Option<String>,
+        /// What it carries.
+        data: CaseValues,
+    },
     /// Imports a file.
     Import {
         /// The import.
@@ -171,6 +182,19 @@ pub enum TaskAct {
     ToUser(Key),
     /// Given to a queue.
     ToQueue(Key),
+    /// Lent to a person.
+    Delegate(Key),
+    /// Given back to its owner.
+    Resolve(CaseValues),
+    /// Sent back to an earlier step.
+    Return {
+        /// The step; the first allowed where absent.
+        to: Option<Key>,
+        /// Why.
+        reason: String,
+    },
+    /// The instance is taken back by whoever started it.
+    Withdraw,
     /// Something is said about it.
     Comment(String),
 }
@@ -276,6 +300,7 @@ impl CaseVerb {
             Self::Evaluate { .. } => "evaluate",
             Self::Task { .. } => "task",
             Self::Start { .. } => "start",
+            Self::Message { .. } => "message",
             Self::Import { .. } => "import",
             Self::Run { .. } => "run",
             Self::Advance { .. } => "advance",

@@ -12,7 +12,7 @@ use formwork_model::pack::case::{CaseVerb, TaskAct};
 use formwork_store::{Failure, Fault};
 
 use super::steps::Acted;
-use super::words::{brief, form_shown, record_shown, titles};
+use super::words::{brief, brief_value, form_shown, record_shown, titles};
 use super::world::World;
 use crate::imports::ImportError;
 use crate::questions::ListRequest;
@@ -83,6 +83,16 @@ impl World<'_> {
                 outcome = self.submit(viewer, Act::Start { workflow, record, key }).await;
                 said
             }
+            CaseVerb::Message { name, key, id, data } => {
+                let act = Act::Message { name: name.clone(), key: key.clone(), id: id.clone(), data: data.clone() };
+                outcome = self.engine.submit(&self.pack, viewer.clone(), act, None).await.map(|committed| {
+                    match committed.reply {
+                        Reply::Message(Some(waited)) => json!(format!("taken by {waited}")),
+                        _ => json!("taken in before"),
+                    }
+                });
+                format!("sends {name} for {key}: {}", brief(data))
+            }
             CaseVerb::Import { import, file } => {
                 outcome = self.import(import, file).await?;
                 format!("imports {import}")
@@ -111,6 +121,7 @@ impl World<'_> {
             CaseVerb::Read { .. } => format!(": {}", record_shown(shown)),
             CaseVerb::List { .. } => format!(": {}", titles(shown)),
             CaseVerb::Evaluate { .. } => format!(": {}", form_shown(shown)),
+            CaseVerb::Message { .. } => format!(": {}", brief_value(shown)),
             CaseVerb::Import { .. } => format!(": {}", shown.as_object().map(brief).unwrap_or_default()),
             _ => String::new(),
         }
@@ -138,6 +149,20 @@ impl World<'_> {
             TaskAct::ToQueue(queue) => {
                 (("transfers", format!(" to {queue}")), Verb::Transfer { user: None, queue: Some(queue.clone()) })
             }
+            TaskAct::Delegate(user) => {
+                let id = self.users.get(user).map(|user| user.id).unwrap_or_default();
+                (("delegates", format!(" to {user}")), Verb::Delegate { user: id })
+            }
+            TaskAct::Resolve(fields) => {
+                let with = if fields.is_empty() { String::new() } else { format!(": {}", brief(fields)) };
+                let fields = self.with_ids(form, fields);
+                (("resolves", with), Verb::Resolve { fields, expected_version: None })
+            }
+            TaskAct::Return { to, reason } => {
+                let back = to.as_ref().map_or_else(String::new, |step| format!(" to {step}"));
+                (("returns", format!("{back}: {reason}")), Verb::Return { to: to.clone(), reason: reason.clone() })
+            }
+            TaskAct::Withdraw => (("withdraws", String::new()), Verb::Withdraw),
             TaskAct::Comment(text) => (("comments on", format!(": {text}")), Verb::Comment { text: text.clone() }),
         }
     }

@@ -36,13 +36,16 @@ impl Coverage {
         {
             whole.steps.insert(format!("{workflow}.{}", node.key));
             let ways: Vec<&str> = match &node.action {
-                Action::User(step) => step.outcomes.keys().map(|key| &**key).collect(),
+                Action::User { form, .. } | Action::Approval { form, .. } => {
+                    form.outcomes.keys().map(|key| &**key).collect()
+                }
                 Action::Choice { branches, .. } => branches.keys().map(|key| &**key).chain(["else"]).collect(),
                 Action::Decision { none: Some(_), .. } => vec!["none"],
                 Action::Wait { events } => events.keys().map(|key| &**key).collect(),
                 _ => Vec::new(),
             };
-            whole.branches.extend(ways.into_iter().map(|way| format!("{workflow}.{} {way}", node.key)));
+            let ways = ways.into_iter().chain(node.boundary.keys().map(|key| &**key));
+            whole.branches.extend(ways.map(|way| format!("{workflow}.{} {way}", node.key)));
         }
         for decision in pack.decisions().values() {
             whole.rules.extend(decision.rules.keys().map(|rule| format!("{}.{rule}", decision.key)));
@@ -90,9 +93,9 @@ impl World<'_> {
         let (form, values) = match verb {
             CaseVerb::Create { form, values, .. } | CaseVerb::Evaluate { form, values } => (Some(form), values),
             CaseVerb::Update { record, values }
-            | CaseVerb::Task { record, act: TaskAct::Complete { fields: values, .. }, .. } => {
-                (self.records.get(record).map(|(form, _)| form), values)
-            }
+            | CaseVerb::Task {
+                record, act: TaskAct::Complete { fields: values, .. } | TaskAct::Resolve(values), ..
+            } => (self.records.get(record).map(|(form, _)| form), values),
             _ => return,
         };
         if let Some(form) = form.cloned() {

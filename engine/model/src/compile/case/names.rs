@@ -9,6 +9,7 @@ use crate::documents::steps::StepOptions;
 use crate::documents::{Kind, workflow};
 use crate::expr::Type;
 use crate::pack::form::{Field, FieldKind};
+use crate::pack::workflow::{APPROVED, REJECTED};
 
 use super::super::literal;
 use super::super::load::Document;
@@ -117,13 +118,14 @@ impl<'c> Script<'c, '_> {
         (readable && found.iter().all(|document| document.cut.is_empty())).then_some(found)
     }
 
-    /// Checks the step of a task: one of a `user` step of a workflow for the form. What its outcomes are called.
+    /// Checks the step of a task: one of a workflow for the form. What its outcomes are called.
     pub(super) fn task_step(&self, form: &Key, step: &str, at: &At) -> Option<Vec<&'c str>> {
         let workflows = self.workflows_for(form)?;
         let steps = workflows.iter().flat_map(|document| document.body.steps.iter());
         let tasks: Vec<_> = steps
             .filter_map(|(key, step)| match &step.options {
-                StepOptions::User(user) => Some((key, user)),
+                StepOptions::User(user) => Some((key, user.outcomes.keys().map(String::as_str).collect::<Vec<_>>())),
+                StepOptions::Approval(_) => Some((key, vec![APPROVED, REJECTED])),
                 _ => None,
             })
             .collect();
@@ -132,7 +134,6 @@ impl<'c> Script<'c, '_> {
             self.context.unknown("FW0401", at, &format!("task of `{form}`"), step, known);
             return None;
         }
-        let outcomes = tasks.into_iter().filter(|(key, _)| *key == step);
-        Some(outcomes.flat_map(|(_, user)| user.outcomes.keys().map(String::as_str)).collect())
+        Some(tasks.into_iter().filter(|(key, _)| *key == step).flat_map(|(_, outcomes)| outcomes).collect())
     }
 }

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::Kind;
-use crate::documents::case::{CaseStep, CaseTask, TaskWord, Values};
+use crate::documents::case::{CaseMessage, CaseStep, CaseTask, TaskWord, Values};
 use crate::expr::duration::parse_iso;
 use crate::pack::case::{CaseVerb, TaskAct};
 use crate::value::Duration;
@@ -23,6 +23,7 @@ pub(super) fn given(step: &CaseStep) -> Vec<&'static str> {
         ("evaluate", step.evaluate.is_some()),
         ("task", step.task.is_some()),
         ("start", step.start.is_some()),
+        ("message", step.message.is_some()),
         ("import", step.import.is_some()),
         ("run", step.run.is_some()),
         ("advance", step.advance.is_some()),
@@ -77,6 +78,9 @@ impl Script<'_, '_> {
             let record = start.of.as_deref().map(Key::from);
             return Some(CaseVerb::Start { workflow: start.workflow.as_str().into(), record });
         }
+        if let Some(message) = &step.message {
+            return self.message(message, step.fails.is_none(), &at.key("message"));
+        }
         if let Some((import, file)) = only(step.import.as_ref()) {
             self.context.refers(Kind::Import, import, &at.key("import").key(import)).then_some(())?;
             return Some(CaseVerb::Import { import: import.into(), file: file.clone() });
@@ -121,16 +125,19 @@ impl Script<'_, '_> {
     fn task(&self, task: &CaseTask, strict: bool, at: &At) -> Option<CaseVerb> {
         let form = self.record(&task.of, &at.key("of"))?;
         let outcomes = form.and_then(|form| self.task_step(form, &task.step, &at.key("step")));
-        let wrong_place = |present: bool, key: &str, verb: TaskWord, word: &str| {
-            if present && task.verb != verb {
-                self.belongs(key, word, at);
+        let wrong_place = |present: bool, key: &str, verbs: &[TaskWord], words: &str| {
+            if present && !verbs.contains(&task.verb) {
+                self.belongs(key, words, at);
             }
         };
-        wrong_place(task.outcome.is_some(), "outcome", TaskWord::Complete, "`complete`");
-        wrong_place(task.fields.is_some(), "fields", TaskWord::Complete, "`complete`");
-        wrong_place(task.user.is_some(), "user", TaskWord::Transfer, "`transfer`");
-        wrong_place(task.queue.is_some(), "queue", TaskWord::Transfer, "`transfer`");
-        wrong_place(task.text.is_some(), "text", TaskWord::Comment, "`comment`");
+        use TaskWord::{Comment, Complete, Delegate, Resolve, Return, Transfer};
+        wrong_place(task.outcome.is_some(), "outcome", &[Complete], "`complete`");
+        wrong_place(task.fields.is_some(), "fields", &[Complete, Resolve], "`complete` and `resolve`");
+        wrong_place(task.user.is_some(), "user", &[Transfer, Delegate], "`transfer` and `delegate`");
+        wrong_place(task.queue.is_some(), "queue", &[Transfer], "`transfer`");
+        wrong_place(task.to.is_some(), "to", &[Return], "`return`");
+        wrong_place(task.reason.is_some(), "reason", &[Return], "`return`");
+        wrong_place(task.text.is_some(), "text", &[Comment], "`comment`");
         let missing = |key: &str| self.context.error("FW0111", at, format!("`{key}` is missing"));
         let act = match task.verb {
             TaskWord::Claim => TaskAct::Claim,
@@ -159,6 +166,29 @@ impl Script<'_, '_> {
                     return None;
                 }
             },
+            TaskWord::Delegate => match &task.user {
+                Some(user) => TaskAct::Delegate(self.user(user, &at.key("user"), false)?),
+                None => {
+                    missing("user");
+                    return None;
+                }
+            },
+            TaskWord::Resolve => {
+                let fields = task.fields.clone().unwrap_or_default();
+                self.values_of(&task.of, &fields, strict, &at.key("fields"));
+                TaskAct::Resolve(fields)
+            }
+            TaskWord::Return => {
+                if let (Some(form), Some(step)) = (form, &task.to) {
+                    self.task_step(form, step, &at.key("to"));
+                }
+                let Some(reason) = task.reason.clone() else {
+                    missing("reason");
+                    return None;
+                };
+                TaskAct::Return { to: task.to.as_deref().map(Key::from), reason }
+            }
+            TaskWord::Withdraw => TaskAct::Withdraw,
             TaskWord::Comment => match &task.text {
                 Some(text) => TaskAct::Comment(text.clone()),
                 None => {
@@ -168,6 +198,31 @@ impl Script<'_, '_> {
             },
         };
         Some(CaseVerb::Task { record: task.of.as_str().into(), step: task.step.as_str().into(), act })
+    }
+
+    fn message(&self, message: &CaseMessage, strict: bool, at: &At) -> Option<CaseVerb> {
+        if let Some(pack) = self.context.documents.pack.as_ref().filter(|_| strict) {
+            let known = &pack.body.messages;
+            match known.get(&message.name) {
+                None => {
+                    let known = known.keys().map(String::as_str);
+                    self.context.unknown("FW0401", &at.key("name"), "message", &message.name, known);
+                }
+                Some(declared) => {
+                    let noun = format!("value of `{}`", message.name);
+                    for name in message.data.keys().filter(|name| !declared.data.contains_key(*name)) {
+                        let known = declared.data.keys().map(String::as_str);
+                        self.context.unknown("FW0401", &at.key("data").key(name), &noun, name, known);
+                    }
+                }
+            }
+        }
+        Some(CaseVerb::Message {
+            name: message.name.as_str().into(),
+            key: message.key.clone(),
+            id: message.id.clone(),
+            data: message.data.clone(),
+        })
     }
 
     fn startable(&self, workflow: &str, of: Option<&str>, at: &At) -> Option<()> {
