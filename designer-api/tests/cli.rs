@@ -21,7 +21,7 @@ fn a_diagnostic_has_code_place_pointer_carets_and_hint() {
     std::fs::create_dir_all(folder.join("forms")).expect("a folder");
     let pack = r#"{"version": "1.0.0", "title": "Small", "languages": ["en"], "timezone": "UTC"}"#;
     std::fs::write(folder.join("pack.json"), pack).expect("a file");
-    let form = "{\n  \"label\": \"行李\",\n  \"fields\": {\"名\": {}, \"size\": {\"type\": \"txt\"}}\n}\n";
+    let form = "{\n  \"label\": \"中文\",\n  \"fields\": {\"名\": {}, \"size\": {\"type\": \"txt\"}}\n}\n";
     std::fs::write(folder.join("forms/bag.json"), form).expect("a file");
     let (output, text) = formwork(&["check"], &folder);
     assert!(!output.status.success(), "{text}");

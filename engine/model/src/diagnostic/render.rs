@@ -84,8 +84,8 @@ mod tests {
     fn carets_stand_below_what_is_meant() {
         for (line, part, expected) in [
             ("a b", "b", "  ^"),
-            ("\"行李\": categry", "categry", "        ^^^^^^^"),
-            ("a 行李 b", "行李", "  ^^^^"),
+            ("\"中文\": categry", "categry", "        ^^^^^^^"),
+            ("a 中文 b", "中文", "  ^^^^"),
             ("\tx 😀 y", "y", "\t     ^"),
             ("e\u{301}x", "x", " ^"),
         ] {

@@ -17,6 +17,9 @@ use super::words::{brief, brief_value, told};
 use super::world::World;
 use crate::analytics::Ask;
 
+/// How often, and after which wait, a metric that is not as expected is looked at again.
+const METRIC_TRIES: u32 = 20;
+const METRIC_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 /// Most events of a case.
 pub(super) const EVENTS_MAX: u32 = 100_000;
 
@@ -114,14 +117,29 @@ impl World<'_> {
         wrong
     }
 
+    /// Numbers follow the records: on PostgreSQL they see a change only once no older transaction of the cluster runs.
     async fn metric_differs(&mut self, viewer: &Viewer, expected: &ExpectedMetric) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for _ in 0..METRIC_TRIES {
+            let (said, differs) = self.metric_now(viewer, expected).await;
+            wrong = differs;
+            if wrong.is_empty() {
+                self.note(&said);
+                break;
+            }
+            tokio::time::sleep(METRIC_WAIT).await;
+        }
+        wrong
+    }
+
+    /// What the metric is now, and what is wrong with that.
+    async fn metric_now(&self, viewer: &Viewer, expected: &ExpectedMetric) -> (String, Vec<String>) {
         let name = &expected.metric;
         let ask = Ask { range: Some("all".to_owned()), ..Ask::default() };
         let cell = match self.engine.metric(&self.pack, viewer, name, &ask).await {
             Ok(cell) => cell,
-            Err(failure) => return vec![format!("metric `{name}`: {}", told(&failure))],
+            Err(failure) => return (String::new(), vec![format!("metric `{name}`: {}", told(&failure))]),
         };
-        self.note(&format!("{name} = {} (n {})", brief_value(&cell["value"]), cell["n"]));
         let mut wrong = Vec::new();
         if let Some(value) = expected.value.as_ref().filter(|value| !same(&cell["value"], value, true)) {
             let (found, wanted) = (brief_value(&cell["value"]), brief_value(value));
@@ -130,7 +148,7 @@ impl World<'_> {
         if let Some(n) = expected.n.filter(|n| cell["n"] != json!(n)) {
             wrong.push(format!("metric `{name}` has n {} instead of {n}", cell["n"]));
         }
-        wrong
+        (format!("{name} = {} (n {})", brief_value(&cell["value"]), cell["n"]), wrong)
     }
 
     async fn task_is_missing(
