@@ -14,7 +14,9 @@ use crate::{Key, Value};
 
 use super::context::{BUILT_IN_ROLES, Context};
 use super::load::{Document, Folder};
-use super::{access, analytics, board, calendar, case, decision, form, material, report, script, shapes, template, workflow};
+use super::{
+    access, analytics, board, calendar, case, decision, form, material, report, script, shapes, template, workflow,
+};
 
 /// Compiles everything. Nothing where there is no `pack.json` to read.
 pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<Contents> {
