@@ -18,7 +18,7 @@ use proptest::test_runner::TestRunner;
 /// What the engine makes of a source; the source must be accepted for that back end.
 fn engine(source: &str, world: &World, backend: Backend, bound: bool) -> Result<Thing, EvalError> {
     let (shapes, viewer, facts) = (shapes(), viewer(), world.facts());
-    let mut scope = scope(&shapes);
+    let mut scope = scope(shapes);
     scope.must_lower = backend == Backend::Sql;
     scope.must_lower_columnar = backend == Backend::Polars;
     let expr = check(source, &scope, None).unwrap_or_else(|problems| panic!("{}", problems[0].render(source)));

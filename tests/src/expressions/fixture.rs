@@ -3,27 +3,53 @@
 //! `item` has a field of every type, a child table `rows`, a link `owner` to `party` (which links to its `boss`), and a
 //! backlink `marks` to the records of `mark` whose `item` is it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use formwork_core::{Facts, Record, Viewer, ViewerKind};
-use formwork_model::expr::ir::Slot;
-use formwork_model::expr::scope::{FieldShape, TableShape};
-use formwork_model::expr::{Scope, Shapes, TableRef, Type};
+use formwork_model::expr::{Scope, Shapes, TableRef};
 use formwork_model::value::Row;
-use formwork_model::{Key, Value};
-use indexmap::IndexMap;
+use formwork_model::{Key, Pack, SourceMap, Value, compile};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+/// The forms.
+pub const FORMS: [(&str, &str); 3] = [
+    (
+        "item",
+        r#"{"label": "Item", "fields": {
+            "a": {"type": "text"}, "b": {"type": "text"}, "n": {"type": "integer"}, "m": {"type": "integer"},
+            "d": {"type": "decimal", "scale": 4}, "e": {"type": "decimal", "scale": 2},
+            "price": {"type": "money"}, "cost": {"type": "money"},
+            "flag": {"type": "boolean"}, "mark": {"type": "boolean"}, "day": {"type": "date"}, "until": {"type": "date"},
+            "at": {"type": "datetime"}, "then": {"type": "datetime"},
+            "kind": {"type": "choice",
+                "options": {"red": {"label": "R"}, "green": {"label": "G"}, "blue": {"label": "B"}}},
+            "owner": {"type": "link", "to": "party", "onDelete": "clear"}, "queue": {"type": "queue"},
+            "rows": {"type": "table", "fields": {"t": {"type": "text"}, "q": {"type": "integer"},
+                "sum": {"type": "money"}, "ok": {"type": "boolean"}}},
+            "marks": {"type": "backlink", "from": "mark.item"}}}"#,
+    ),
+    (
+        "party",
+        r#"{"label": "Party", "fields": {"name": {"type": "text"}, "level": {"type": "integer"},
+            "since": {"type": "date"}, "boss": {"type": "link", "to": "party", "onDelete": "clear"}}}"#,
+    ),
+    (
+        "mark",
+        r#"{"label": "Mark", "fields": {"item": {"type": "link", "to": "item", "onDelete": "clear"},
+            "points": {"type": "integer"}, "note": {"type": "text"}}}"#,
+    ),
+];
+
 /// Fields of `item`, in the order of its values.
-pub const ITEM: [&str; 18] = [
+pub const ITEM: [&str; 19] = [
     "a", "b", "n", "m", "d", "e", "price", "cost", "flag", "mark", "day", "until", "at", "then", "kind", "owner",
-    "queue", "rows",
+    "queue", "rows", "marks",
 ];
 /// Fields of a row of `item.rows`.
 pub const ROW: [&str; 4] = ["t", "q", "sum", "ok"];
@@ -38,6 +64,9 @@ pub const ZONES: [Tz; 5] = [Tz::Asia__Shanghai, Tz::Europe__Berlin, Tz::America_
 /// midnight), Shanghai 1986-05-04 and 1991-09-15.
 pub const CLOCK_CHANGES: [i64; 6] =
     [1_774_746_000, 1_792_890_000, 1_741_496_400, 1_762_059_600, 515_527_200, 684_867_600];
+
+/// The greatest decimal that is stored, in units of its last place.
+const DECIMAL_UNITS_MAX: i64 = 1_000_000_000_000_000_000;
 
 /// An item and all that it leads to.
 #[derive(Debug, Clone)]
@@ -54,51 +83,24 @@ pub struct World {
     pub now: DateTime<Utc>,
 }
 
-/// What the checker needs to know of the forms.
-pub fn shapes() -> Shapes {
-    let (decimal, rows) = (|scale| Type::Decimal { scale }, table("item", Some("rows")));
-    let kind = Type::Choice(["red", "green", "blue"].map(Key::from).into());
-    let mut shapes = Shapes { queues: vec!["desk".into(), "back".into()], ..Shapes::default() };
-    let types = [
-        Type::Text,
-        Type::Text,
-        Type::Integer,
-        Type::Integer,
-        decimal(4),
-        decimal(2),
-        Type::Money,
-        Type::Money,
-        Type::Boolean,
-        Type::Boolean,
-        Type::Date,
-        Type::Date,
-        Type::DateTime,
-        Type::DateTime,
-        kind,
-        Type::Link("party".into()),
-        Type::Queue,
-        Type::Rows(rows.clone()),
-    ];
-    let mut item = fields(&ITEM, types.to_vec());
-    item.insert(
-        "marks".into(),
-        FieldShape {
-            slot: Slot::Field(ITEM.len()),
-            ty: Type::Rows(table("mark", None)),
-            backlink: Some("item".into()),
-            stored: false,
-        },
-    );
-    let party = vec![Type::Text, Type::Integer, Type::Date, Type::Link("party".into())];
-    for (table, fields) in [
-        (table("item", None), item),
-        (rows, fields(&ROW, vec![Type::Text, Type::Integer, Type::Money, Type::Boolean])),
-        (table("party", None), fields(&PARTY, party)),
-        (table("mark", None), fields(&MARK, vec![Type::Link("item".into()), Type::Integer, Type::Text])),
-    ] {
-        shapes.tables.insert(table, TableShape { fields });
+/// The pack, in that zone.
+pub fn pack(zone: Tz) -> Pack {
+    let mut sources = SourceMap::new();
+    let pack = r#"{"version": "1.0.0", "title": "Expressions", "languages": ["en"], "timezone": "ZONE",
+        "roles": {"clerk": {"title": "Clerk"}, "lead": {"title": "Lead"}},
+        "queues": {"desk": {"title": "Desk"}, "back": {"title": "Back"}}}"#;
+    sources.insert("pack.json", pack.replace("ZONE", zone.name()));
+    for (form, definition) in FORMS {
+        sources.insert(format!("forms/{form}.json"), definition);
     }
-    shapes
+    let (pack, diagnostics) = compile("lab", &sources);
+    pack.unwrap_or_else(|| panic!("the pack of the fixture is broken: {diagnostics:#?}"))
+}
+
+/// What the checker needs to know of the forms; no zone matters to it.
+pub fn shapes() -> &'static Shapes {
+    static SHAPES: LazyLock<Shapes> = LazyLock::new(|| formwork_core::access::shapes(&pack(Tz::UTC)));
+    &SHAPES
 }
 
 /// The scope of a rule of `item`.
@@ -134,6 +136,31 @@ impl World {
     }
 }
 
+impl World {
+    /// The same with ids that no other world has, so that several can stand in one database. Links that lead to nothing
+    /// are cleared, as a database would, and those that do not lead to a record created before.
+    pub fn apart(mut self, number: usize) -> Self {
+        let ids = 1_000 * (number as u128 + 1);
+        let moved = |id: Uuid| Uuid::from_u128(id.as_u128() + ids);
+        let known: Vec<Uuid> = self.parties.iter().map(|party| party.id).chain([self.item.id]).collect();
+        for record in self.parties.iter_mut().chain(&mut self.marks).chain([&mut self.item]) {
+            let own = record.id;
+            record.id = moved(own);
+            for value in &mut record.values {
+                match value {
+                    Value::Id(id) if known.contains(id) && *id != own && (own.as_u128() == 1 || *id < own) => {
+                        *id = moved(*id)
+                    }
+                    Value::Id(_) => *value = Value::Null,
+                    Value::Rows(rows) => rows.iter_mut().for_each(|row| row.id = moved(row.id)),
+                    _ => {}
+                }
+            }
+        }
+        self
+    }
+}
+
 /// Random worlds: nulls, scales, the edges of calendars and clocks, Chinese text, emoji.
 pub fn worlds() -> impl Strategy<Value = World> {
     (items(), vec(parties(), 3), vec((integers(), texts()), 0..4), zones(), instants()).prop_map(
@@ -165,7 +192,7 @@ fn items() -> impl Strategy<Value = Vec<Value>> {
                 .enumerate()
                 .map(|(index, values)| Row { id: Uuid::from_u128(50 + index as u128), values });
             let rows = Value::Rows(rows.collect());
-            vec![a, b, n, m, d, e, price, cost, flag, mark, day, until, at, then, kind, owner, queue, rows]
+            vec![a, b, n, m, d, e, price, cost, flag, mark, day, until, at, then, kind, owner, queue, rows, Value::Null]
         },
     )
 }
@@ -196,8 +223,26 @@ fn nullable(values: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Val
 }
 
 fn texts() -> BoxedStrategy<Value> {
-    let texts =
-        ["", "a", "A", "ab", " a b ", "王芳", "航班 MU5", "😀", "é", "ß", "it's", "12.5", "-3", "2026-01-31", "%_"];
+    let texts = [
+        "",
+        "a",
+        "A",
+        "ab",
+        " a b ",
+        "王芳",
+        "航班 MU5",
+        "😀",
+        "é",
+        "ß",
+        "it's",
+        "12.5",
+        "-3",
+        "2026-01-31",
+        "%_",
+        "a.c",
+        "abc",
+        "\u{10FFFF}",
+    ];
     nullable(select(texts.to_vec()).prop_map(|text| Value::Text(text.to_owned())))
 }
 
@@ -209,6 +254,9 @@ fn integers() -> BoxedStrategy<Value> {
 /// At the field's scale or coarser, as they are stored.
 fn decimals(scale: u32) -> BoxedStrategy<Value> {
     let number = (prop_oneof![4 => -500_i64..500, 1 => -99_999_999_i64..99_999_999], 0..=scale);
+    // The greatest that a store holds.
+    let extreme = select(vec![DECIMAL_UNITS_MAX, -DECIMAL_UNITS_MAX]).prop_map(move |units| (units, scale));
+    let number = prop_oneof![24 => number, 1 => extreme];
     nullable(number.prop_map(|(mantissa, scale)| Value::Decimal(Decimal::new(mantissa, scale))))
 }
 
@@ -247,11 +295,6 @@ fn keys(keys: &'static [&'static str]) -> BoxedStrategy<Value> {
 /// To one of the parties, or to a record that is gone.
 fn links() -> BoxedStrategy<Value> {
     nullable(select(vec![10_u128, 11, 404]).prop_map(|id| Value::Id(Uuid::from_u128(id))))
-}
-
-fn fields(keys: &[&str], types: Vec<Type>) -> IndexMap<Key, FieldShape> {
-    let shape = |index, ty| FieldShape { slot: Slot::Field(index), ty, backlink: None, stored: true };
-    keys.iter().zip(types).enumerate().map(|(index, (key, ty))| (Key::from(*key), shape(index, ty))).collect()
 }
 
 fn table(form: &str, table: Option<&str>) -> TableRef {

@@ -50,7 +50,14 @@ type Found = Result<Thing, TooLarge>;
 pub fn evaluate(source: &str, world: &World) -> Found {
     let (node, problems) = parse(source);
     assert!(problems.is_empty(), "{source}: {problems:?}");
-    Walker { world }.value(&node, &[Frame::Record(&ITEM, &world.item)])
+    Walker { world, eager: false }.value(&node, &[Frame::Record(&ITEM, &world.item)])
+}
+
+/// Whether some part of the expression is or becomes too large, be it one whose value is never asked for: a back end that
+/// evaluates all parts of all rows, as databases may, can then refuse where walking one row does not.
+pub fn is_large_somewhere(source: &str, world: &World) -> bool {
+    let (node, _) = parse(source);
+    Walker { world, eager: true }.value(&node, &[Frame::Record(&ITEM, &world.item)]).is_err()
 }
 
 impl Thing {
@@ -73,8 +80,28 @@ impl Thing {
         }
     }
 
-    fn is_true(&self) -> bool {
+    /// Whether it is true, not false and not null.
+    pub fn is_true(&self) -> bool {
         *self == Thing::Truth(true)
+    }
+
+    /// The value as an author writes it; nothing for what has no literal.
+    pub fn literal(&self) -> Option<String> {
+        Some(match self {
+            Thing::Null => "null".to_owned(),
+            Thing::Truth(truth) => truth.to_string(),
+            Thing::Number(number) => number.digits()?,
+            Thing::Text(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+            Thing::Day(day) => {
+                let (year, month, day) = civil_of(*day);
+                format!("date('{year:04}-{month:02}-{day:02}')")
+            }
+            Thing::Moment(at) => {
+                let at = chrono::DateTime::from_timestamp_micros(*at)?;
+                format!("datetime('{}')", at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
+            }
+            Thing::Span(..) | Thing::Id(_) | Thing::Many(_) => return None,
+        })
     }
 }
 
@@ -108,6 +135,8 @@ impl<'w> Frame<'w> {
 
 struct Walker<'w> {
     world: &'w World,
+    /// Whether parts that decide nothing are evaluated too.
+    eager: bool,
 }
 
 impl<'w> Walker<'w> {
@@ -118,7 +147,10 @@ impl<'w> Walker<'w> {
             Kind::Boolean(value) => Thing::Truth(*value),
             Kind::Number(digits) => Ratio::parse(digits).map(Thing::Number).ok_or(TooLarge)?,
             Kind::Text(text) => Thing::Text(text.clone()),
-            Kind::Name(_) | Kind::Member(..) => self.path(&words(node), frames),
+            Kind::Name(_) | Kind::Member(..) => match self.path(&words(node), frames) {
+                Thing::Number(number) if self.eager => small(Some(number))?,
+                found => found,
+            },
             Kind::List(items) => Thing::Many(self.all(items, frames)?),
             Kind::Unary(UnaryOp::Not, inner) => match self.value(inner, frames)? {
                 Thing::Truth(value) => Thing::Truth(!value),
@@ -177,6 +209,9 @@ impl<'w> Walker<'w> {
     fn binary(&self, op: BinaryOp, left: &Node, right: &Node, frames: &[Frame<'w>]) -> Found {
         use BinaryOp as B;
         let a = self.value(left, frames)?;
+        if self.eager {
+            self.value(right, frames)?;
+        }
         // What the left side decides alone: the right side may be too large to be looked at.
         match (op, &a) {
             (B::And, Thing::Truth(false)) | (B::Or, Thing::Truth(true)) => return Ok(a),
@@ -245,6 +280,9 @@ impl<'w> Walker<'w> {
         if let Some(rows) = arguments.first().and_then(rows_named) {
             return self.over_rows(name, rows, arguments.get(1), frames);
         }
+        if self.eager {
+            self.all(arguments, frames)?;
+        }
         if name == "when" {
             let mut rest = arguments;
             while let [condition, value, more @ ..] = rest {
@@ -277,7 +315,7 @@ impl<'w> Walker<'w> {
     fn over_rows(&self, name: &str, rows: &str, each: Option<&Node>, frames: &[Frame<'w>]) -> Found {
         let item = &self.world.item;
         let rows: Vec<Frame<'w>> = match rows {
-            "rows" => item.values[ITEM.len() - 1].rows().iter().map(Frame::Row).collect(),
+            "rows" => item.values[ITEM.len() - 2].rows().iter().map(Frame::Row).collect(),
             _ => self.world.marks.iter().map(|mark| Frame::Record(&MARK, mark)).collect(),
         };
         let mut values = Vec::new();
@@ -310,6 +348,7 @@ impl<'w> Walker<'w> {
         let whole = |number: i128| Ok(Number(Ratio::whole(number)));
         let zone = self.world.zone;
         match (name, values) {
+            ("has_role", [Text(role)]) => Ok(Truth(role == "clerk")),
             ("len", [Text(text)]) => whole(text.chars().count() as i128),
             ("lower", [Text(text)]) => Ok(Text(text.to_lowercase())),
             ("trim", [Text(text)]) => Ok(Text(text.trim_matches(char::is_whitespace).to_owned())),

@@ -48,7 +48,15 @@ impl Lowering<'_> {
                 Threshold::At(units) => Some(Expr::val(Bound::BigInt(Some(units)))),
                 Threshold::Above(_) | Threshold::Below(_) => None,
             }),
-            _ => Ok(Some(self.constant(value, sql.kind)?.expr)),
+            _ => Ok(Some(self.beside(value, sql.kind)?)),
+        }
+    }
+
+    /// A constant beside a column, which says its type.
+    fn beside(&self, value: &Value, kind: ColumnKind) -> Lowered<Expr> {
+        match kind {
+            ColumnKind::Boolean => Ok(self.constant(value, kind)?.expr),
+            _ => Ok(Expr::val(self.bound(value, kind)?)),
         }
     }
 
@@ -110,7 +118,7 @@ impl Lowering<'_> {
                 (op, Expr::val(Bound::BigInt(Some(units))))
             }
             (Some(number), Some(_)) => (op, Expr::val(Bound::Decimal(Some(number)))),
-            _ => (op, self.constant(value, sql.kind)?.expr),
+            _ => (op, self.beside(value, sql.kind)?),
         };
         let sql = self.guarded(sql);
         Ok(self.boolean(operator(op), [sql.expr, constant], sql.nullable))

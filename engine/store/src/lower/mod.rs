@@ -203,9 +203,28 @@ impl<'a> Lowering<'a> {
         let expr = if kind == ColumnKind::Boolean && !value.is_null() {
             truth(value.is_true())
         } else {
-            Expr::val(self.bound(value, kind)?)
+            self.typed(Expr::val(self.bound(value, kind)?), kind)
         };
         Ok(Sql { expr, kind, nullable: value.is_null(), magnitude, unguarded: false })
+    }
+
+    /// A bound value whose type stands in the text, where PostgreSQL would have to guess it: the driver keeps prepared
+    /// statements by their text, and the same text must not be asked with other types.
+    fn typed(&self, value: Expr, kind: ColumnKind) -> Expr {
+        if self.dialect == Dialect::Sqlite {
+            return value;
+        }
+        let text = match kind {
+            ColumnKind::Text => r#"CAST(? AS text) COLLATE "C""#,
+            ColumnKind::Integer => "CAST(? AS bigint)",
+            ColumnKind::Decimal(_) => "CAST(? AS numeric)",
+            ColumnKind::Boolean => "CAST(? AS boolean)",
+            ColumnKind::Date => "CAST(? AS date)",
+            ColumnKind::DateTime => "CAST(? AS timestamptz)",
+            ColumnKind::Id => "CAST(? AS uuid)",
+            ColumnKind::Json => "CAST(? AS json)",
+        };
+        self.template(text, [value])
     }
 
     fn bound(&self, value: &Value, kind: ColumnKind) -> Lowered<Bound> {

@@ -11,6 +11,19 @@ use super::{Lowered, Lowering, Operand, Sql, Unsupported, column, identifier, tr
 use crate::dialect::{ColumnKind, Dialect};
 use crate::layout::FormLayout;
 
+/// The values of the rows, before they are aggregated.
+const VALUES: &str = "v";
+/// Their column.
+const VALUE: &str = "x";
+
+/// What is selected of the rows.
+enum Selected {
+    /// This.
+    Plain(Expr),
+    /// A value of each row, and the aggregate of the values.
+    Aggregate(Expr, Expr),
+}
+
 impl Lowering<'_> {
     pub(super) fn field(&mut self, path: &FieldPath) -> Lowered<Operand> {
         let Root::Frame(frame) = path.root else {
@@ -71,10 +84,20 @@ impl Lowering<'_> {
         self.frames.remove(0);
         let (result, filter, mut sql) = folded?;
         let mut select = Query::select();
-        select.expr(result).from_as(identifier(&table), identifier(&alias)).and_where(belongs);
+        select.from_as(identifier(&table), identifier(&alias)).and_where(belongs);
         if let Some(filter) = filter {
             select.and_where(filter);
         }
+        match result {
+            Selected::Plain(expr) => select.expr(expr),
+            // An aggregate of nothing but columns of an outer row would belong to the outer query: the value is selected
+            // first, row by row, and aggregated then.
+            Selected::Aggregate(value, aggregate) => {
+                select.expr_as(value, identifier(VALUE));
+                let values = std::mem::replace(&mut select, Query::select());
+                select.expr(aggregate).from_subquery(values, identifier(VALUES))
+            }
+        };
         sql.expr = match fold {
             Fold::Any => self.template("(EXISTS ?)", [Expr::SubQuery(None, Box::new(select.into()))]),
             Fold::All => self.template("(NOT EXISTS ?)", [Expr::SubQuery(None, Box::new(select.into()))]),
@@ -84,31 +107,31 @@ impl Lowering<'_> {
     }
 
     /// What is selected, which rows, and what is known of the result.
-    fn fold(&mut self, fold: Fold, each: Option<&Ir>) -> Lowered<(Expr, Option<Expr>, Sql)> {
+    fn fold(&mut self, fold: Fold, each: Option<&Ir>) -> Lowered<(Selected, Option<Expr>, Sql)> {
         let count =
             |expr: Expr| Sql { expr, kind: ColumnKind::Integer, nullable: false, magnitude: 1 << 62, unguarded: false };
         let one = || Expr::cust("1");
         match (fold, each) {
             (Fold::Count, each) => {
                 let filter = each.map(|each| self.condition(each)).transpose()?;
-                Ok((Expr::cust("count(*)"), filter, count(one())))
+                Ok((Selected::Plain(Expr::cust("count(*)")), filter, count(one())))
             }
             (Fold::Any, each) => {
                 let filter = each.map(|each| self.condition(each)).transpose()?;
-                Ok((one(), filter, Sql::boolean(one(), false)))
+                Ok((Selected::Plain(one()), filter, Sql::boolean(one(), false)))
             }
             (Fold::All, Some(each)) => {
                 let each = self.condition(each)?;
                 let broken = self.template("(? IS NOT TRUE)", [each]);
-                Ok((one(), Some(broken), Sql::boolean(one(), false)))
+                Ok((Selected::Plain(one()), Some(broken), Sql::boolean(one(), false)))
             }
-            (Fold::All, None) => Ok((one(), Some(truth(false)), Sql::boolean(one(), false))),
+            (Fold::All, None) => Ok((Selected::Plain(one()), Some(truth(false)), Sql::boolean(one(), false))),
             (Fold::Sum | Fold::Min | Fold::Max, Some(each)) => self.aggregate(fold, each),
             _ => Err(Unsupported(format!("`{fold:?}` of rows"))),
         }
     }
 
-    fn aggregate(&mut self, fold: Fold, each: &Ir) -> Lowered<(Expr, Option<Expr>, Sql)> {
+    fn aggregate(&mut self, fold: Fold, each: &Ir) -> Lowered<(Selected, Option<Expr>, Sql)> {
         let sql = match self.operand(each)? {
             Operand::Sql(sql) => self.guarded(sql),
             Operand::Constant(value) => {
@@ -117,14 +140,15 @@ impl Lowering<'_> {
             }
         };
         let kind = sql.kind;
+        let value = column(VALUES, VALUE);
         let expr = match (fold, self.dialect) {
             (Fold::Sum, _) => {
                 let nothing = self.constant(&Value::Integer(0), kind)?.expr;
                 // SQLite's sum of integers is an error on overflow, as it should be.
-                self.template("coalesce(sum(?), ?)", [sql.expr, nothing])
+                self.template("coalesce(sum(?), ?)", [value, nothing])
             }
-            (Fold::Min, _) => self.template("min(?)", [sql.expr]),
-            _ => self.template("max(?)", [sql.expr]),
+            (Fold::Min, _) => self.template("min(?)", [value]),
+            _ => self.template("max(?)", [value]),
         };
         // PostgreSQL widens sums of integers; the result is bounded by 64 bits like everywhere else.
         let expr = match (fold, kind, self.dialect) {
@@ -138,7 +162,7 @@ impl Lowering<'_> {
             magnitude: column_magnitude(ColumnKind::Integer),
             unguarded: false,
         };
-        Ok((expr, None, result))
+        Ok((Selected::Aggregate(sql.expr, expr), None, result))
     }
 
     /// The table of the rows, and the condition that ties them to the record.

@@ -33,14 +33,18 @@ pub(crate) struct World {
 
 impl World {
     /// On SQLite, with the pack of these forms deployed.
-    pub(crate) async fn sqlite(forms: Json) -> Arc<Self> {
+    pub(crate) async fn sqlite(forms: impl Definition) -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
         let options = sqlite::Options { durability: sqlite::Durability::Off, ..Default::default() };
         Self::sqlite_in(folder, options, forms).await
     }
 
     /// On SQLite, opened in a way of one's own.
-    pub(crate) async fn sqlite_in(folder: tempfile::TempDir, options: sqlite::Options, forms: Json) -> Arc<Self> {
+    pub(crate) async fn sqlite_in(
+        folder: tempfile::TempDir,
+        options: sqlite::Options,
+        forms: impl Definition,
+    ) -> Arc<Self> {
         let (plans, decider) = decider();
         let options = sqlite::Options { decider: Some(decider), ..options };
         let store = Arc::new(SqliteStore::open(folder.path(), options).unwrap());
@@ -48,7 +52,7 @@ impl World {
     }
 
     /// On PostgreSQL, in a database of its own.
-    pub(crate) async fn postgres(forms: Json) -> Arc<Self> {
+    pub(crate) async fn postgres(forms: impl Definition) -> Arc<Self> {
         let (plans, decider) = decider();
         let url = Cluster::shared().unwrap().database().await.unwrap();
         let options = postgres::Options { writers: 8, readers: 2, decider: Some(decider) };
@@ -60,9 +64,9 @@ impl World {
         store: Arc<dyn Store>,
         plans: Arc<Mutex<HashMap<u64, Plan>>>,
         (url, folder): (Option<String>, Option<tempfile::TempDir>),
-        forms: Json,
+        forms: impl Definition,
     ) -> Arc<Self> {
-        let pack = Arc::new(pack(forms));
+        let pack = Arc::new(forms.pack());
         store.deploy(None, &pack, &[("pack.json".to_owned(), "{}".to_owned())], at(0)).await.unwrap();
         let (pack, seeds) = (Mutex::new(pack), AtomicU64::new(1));
         Arc::new(Self { store, pack, plans, seeds, url, folder })
@@ -168,6 +172,25 @@ fn decider() -> (Arc<Mutex<HashMap<u64, Plan>>>, Decider) {
         plan(facts)
     });
     (plans, decider)
+}
+
+/// What a world's pack is made of.
+pub(crate) trait Definition {
+    /// The pack.
+    fn pack(self) -> Pack;
+}
+
+/// The forms by key.
+impl Definition for Json {
+    fn pack(self) -> Pack {
+        pack(self)
+    }
+}
+
+impl Definition for Pack {
+    fn pack(self) -> Pack {
+        self
+    }
 }
 
 /// A pack `lab` with these forms.
