@@ -114,7 +114,7 @@ impl Run<'_> {
                 Ir::Literal(value) if value.is_true() => {}
                 Ir::Literal(_) => return working.filter(lit(false)),
                 _ => match lower(&condition, rows, working, self.pack)? {
-                    Some(Lowered { expr, shape: Shape::Boolean }) => {
+                    Some(Lowered { expr, shape: Shape::Boolean, .. }) => {
                         lowered = Some(lowered.map_or(expr.clone(), |before| before.and(expr)));
                     }
                     _ => left.push(condition),
@@ -167,7 +167,7 @@ impl Run<'_> {
     /// Adds a dimension's column.
     fn key(&mut self, working: &mut Working, rows: &Rows, key: &BranchKey, name: &str) -> Result<KeyColumn, Fault> {
         let bound = rows.bound(&key.ir)?;
-        if let Some(Lowered { expr, shape }) = lower(&bound, rows, working, self.pack)?
+        if let Some(Lowered { expr, shape, .. }) = lower(&bound, rows, working, self.pack)?
             && shape != Shape::Null
         {
             working.compute(vec![expr.cast(data_type(shape)).alias(name)])?;
@@ -241,7 +241,7 @@ impl Run<'_> {
     ) -> Result<Option<Expr>, Fault> {
         let Some(filter) = &spec.filter else { return Ok(None) };
         let bound = rows.bound(filter)?;
-        if let Some(Lowered { expr, shape: Shape::Boolean }) = lower(&bound, rows, working, self.pack)? {
+        if let Some(Lowered { expr, shape: Shape::Boolean, .. }) = lower(&bound, rows, working, self.pack)? {
             return Ok(Some(expr.fill_null(lit(false))));
         }
         self.trace.row_by_row.push(format!("condition {}", shown(&bound)));

@@ -20,7 +20,6 @@ fn engine(source: &str, world: &World, backend: Backend, bound: bool) -> Result<
     let (shapes, viewer, facts) = (shapes(), viewer(), world.facts());
     let mut scope = scope(shapes);
     scope.must_lower = backend == Backend::Sql;
-    scope.must_lower_columnar = backend == Backend::Polars;
     let expr = check(source, &scope, None).unwrap_or_else(|problems| panic!("{}", problems[0].render(source)));
     let rows = [RowView::from(&world.item)];
     let environment = Environment::new(world.now, world.zone, &viewer, &Nothing, &facts).with_rows(&rows);

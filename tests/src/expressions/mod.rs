@@ -11,5 +11,6 @@
 pub mod civil;
 pub mod fixture;
 pub mod generate;
+pub mod matrix;
 pub mod naive;
 pub mod ratio;

@@ -57,11 +57,10 @@ pub(super) fn dataset(context: &Context<'_>, document: &Document<author::Dataset
     })
 }
 
-/// Expressions of datasets and metrics: over the form, for the database, the same for every reader.
+/// Expressions of datasets and metrics: over the form, the same for every reader. What does not run on columns runs row by
+/// row, so that everything is allowed.
 fn source_scope<'a>(context: &Context<'a>, form: &Key) -> Scope<'a> {
-    let mut scope = context.scope(TableRef::form(form));
-    scope.must_lower = true;
-    scope
+    context.scope(TableRef::form(form))
 }
 
 fn dimension_of(

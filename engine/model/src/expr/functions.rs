@@ -23,7 +23,7 @@ pub struct Signature {
     pub meaning: &'static str,
     /// Whether it lowers to SQL on fields. Parts that read no field always do: they are computed before and bound.
     pub sql: bool,
-    /// Whether it lowers to polars on fields.
+    /// Whether it runs on the columns of datasets; what does not is evaluated there row by row.
     pub polars: bool,
 }
 
@@ -173,7 +173,7 @@ use ResultType as R;
 pub static SIGNATURES: &[Signature] = signatures! {
     "count" Rows(Fold::Count), "rows, condition?", [], 0, R::Integer, 1 0, "how many rows there are for which the condition is true";
     "sum" Rows(Fold::Sum), "rows, number", [], 0, R::Own, 1 0, "the sum of the values that are not null; 0 for none";
-    "avg" Rows(Fold::Avg), "rows, number", [], 0, R::Decimal(12), 0 0, "the mean of the values that are not null, 12 places; null for none";
+    "avg" Rows(Fold::Avg), "rows, number", [], 0, R::Decimal(12), 0 0, "the mean of the values that are not null, 12 places, of amounts an amount; null for none";
     "any" Rows(Fold::Any), "rows, condition", [], 0, R::Boolean, 1 0, "whether the condition is true for some row";
     "all" Rows(Fold::All), "rows, condition", [], 0, R::Boolean, 1 0, "whether the condition is true for every row; true for none";
     "min" Either(Fold::Min, F::Least), "rows, value` or `a, b, …", [Many], 0, R::Common, 1 1, "the least value that is not null; null for none";
@@ -205,7 +205,7 @@ pub static SIGNATURES: &[Signature] = signatures! {
     "minutes" Scalar(F::Minutes), "n", [Integer], 0, R::Duration, 0 0, "that many elapsed minutes";
     "months" Scalar(F::Months), "n", [Integer], 0, R::Duration, 0 0, "that many civil months";
     "date_add" Scalar(F::DateAdd), "t, duration", [Moment, Duration], 0, R::Argument(0), 0 0, "`t + duration`: months first (31 Jan + 1 month is the last of February), then days, then elapsed time; the local time is kept over a change of the clock";
-    "start_of" Scalar(F::StartOf), "'unit', t", [Unit, Moment], 0, R::Argument(1), 0 0, "the start of the `minute hour day week month quarter year` that `t` lies in, in the pack's zone; weeks start on Monday";
+    "start_of" Scalar(F::StartOf), "'unit', t", [Unit, Moment], 0, R::Argument(1), 0 1, "the start of the `minute hour day week month quarter year` that `t` lies in, in the pack's zone; weeks start on Monday";
     "weekday" Scalar(F::Weekday), "t", [Moment], 0, R::Integer, 0 0, "1 Monday … 7 Sunday; of an instant, in the pack's zone";
     "local_date" Scalar(F::LocalDate), "t, 'zone'", [DateTime, Zone], 0, R::Date, 0 0, "the date of the instant in that zone";
     "days_between" Scalar(F::DaysBetween), "a, b", [Date, Date], 0, R::Integer, 1 1, "the days from `a` to `b`, negative where `b` is earlier";
@@ -224,12 +224,15 @@ pub fn documentation() -> String {
     let mut text = String::from(
         "# Functions of the expression language\n\n\
          <!-- Generated from `engine/model/src/expr/functions.rs`; `FORMWORK_BLESS=1 cargo test -p formwork-model` writes it. -->\n\n\
-         A function of null is null, unless its meaning says otherwise. `SQL` and `polars` say whether the function works on\n\
-         fields in row rules and filters, and in datasets; parts that read no field are computed before and work everywhere.\n\n\
-         | function | result | meaning | Rust | SQL | polars |\n|---|---|---|---|---|---|\n",
+         A function of null is null, unless its meaning says otherwise.\n\n\
+         `SQL` says whether it works on fields in row rules, filters, views and the conditions of uniques; where it does\n\
+         not, it is refused. In datasets and metrics everything works: what has a ✓ runs on columns, everything else is\n\
+         evaluated row by row, which is slower, and the account of a report says so. Parts that read no field are computed\n\
+         before and work everywhere.\n\n\
+         | function | result | meaning | Rust | SQL | datasets |\n|---|---|---|---|---|---|\n",
     );
     for entry in SIGNATURES {
-        let mark = |lowers| if lowers { "✓" } else { "–" };
+        let is_demo = matches!(entry.callee, Callee::Scalar(Function::Rng | Function::Ref | Function::Pick));
         let result = match (entry.result.fixed(), entry.result) {
             (Some(ty), _) => ty.to_string(),
             (None, ResultType::Argument(index)) => format!("as argument {}", index + 1),
@@ -245,29 +248,68 @@ pub fn documentation() -> String {
             "| `{}` | {result} | {} | ✓ | {} | {} |\n",
             entry.text().replace("` or `", &format!(")` or `{}(", entry.name)),
             entry.meaning.replace('|', "\\|"),
-            if folded { "rows ✓, scalars –" } else { mark(entry.sql) },
-            if folded { "rows –, scalars ✓" } else { mark(entry.polars) },
+            if folded { "rows ✓, scalars –" } else { refused(entry.sql) },
+            match (folded, is_demo) {
+                (true, _) => "over rows row by row, scalars ✓",
+                (_, true) => "–",
+                _ => by_rows(entry.polars),
+            },
         ));
     }
-    text.push_str(OPERATORS);
+    text.push_str("\n## Operators\n\n| operator | meaning | Rust | SQL | datasets |\n|---|---|---|---|---|\n");
+    for entry in OPERATORS {
+        let (sql, polars) = (refused(entry.sql), by_rows(entry.polars));
+        text.push_str(&format!("| {} | {} | ✓ | {sql} | {polars} |\n", entry.text, entry.meaning));
+    }
     text
 }
 
-const OPERATORS: &str = "\n## Operators\n\n\
-    | operator | meaning | Rust | SQL | polars |\n|---|---|---|---|---|\n\
-    | `a == b`, `a != b` | null-safe: never null | ✓ | ✓ | ✓ |\n\
-    | `a < b`, `a <= b`, `a > b`, `a >= b` | numbers, texts by code point, dates, instants; null on null | ✓ | ✓ | ✓ |\n\
-    | `a in [b, c]`, `a not in user.queues` | null-safe: never null | ✓ | ✓ | ✓ |\n\
-    | `and`, `or`, `not` | three-valued | ✓ | ✓ | ✓ |\n\
-    | `a ?? b` | `a`, or `b` where `a` is null | ✓ | ✓ | ✓ |\n\
-    | `a + b`, `a - b`, `-a` of numbers | exact; an integer beyond 64 bits is an error | ✓ | ✓ | ✓ |\n\
-    | `a + b` of texts | joined; null on null | ✓ | ✓ | ✓ |\n\
-    | `t + duration`, `t - duration` | as `date_add` | ✓ | – | – |\n\
-    | `a * b` | exact up to 28 digits, beyond that rounded to 12 places | ✓ | – | ✓ |\n\
-    | `a / b` | decimal, 12 places, half away from zero; by zero null | ✓ | – | ✓ |\n\
-    | `a % b` | takes the sign of `b`; by zero null | ✓ | – | ✓ |\n\
-    | `customer.tier` | over links that lead to one record | ✓ | ✓ | ✓ |\n\
-    | computed and live fields | they have no column unless stored | ✓ | – | – |\n";
+fn refused(lowers: bool) -> &'static str {
+    if lowers { "✓" } else { "–" }
+}
+
+fn by_rows(lowers: bool) -> &'static str {
+    if lowers { "✓" } else { "row by row" }
+}
+
+/// An operator of the language, or another way to read a value.
+#[derive(Debug)]
+pub struct Operator {
+    /// How it is written.
+    pub text: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// An expression that uses it on the fields of the tests; none for what they have no field for.
+    pub sample: Option<&'static str>,
+    /// Whether it lowers to SQL on fields.
+    pub sql: bool,
+    /// Whether it runs on the columns of datasets.
+    pub polars: bool,
+}
+
+macro_rules! operators {
+    ($($text:literal, $sample:expr, $sql:literal $polars:literal, $meaning:literal;)*) => {
+        &[$(Operator { text: $text, meaning: $meaning, sample: $sample, sql: $sql == 1, polars: $polars == 1 }),*]
+    };
+}
+
+/// Every operator. The two digits are those of [`SIGNATURES`].
+#[rustfmt::skip]
+pub static OPERATORS: &[Operator] = operators! {
+    "`a == b`, `a != b`", Some("a != b"), 1 1, "null-safe: never null";
+    "`a < b`, `a <= b`, `a > b`, `a >= b`", Some("d <= n"), 1 1, "numbers, texts by code point, dates, instants; null on null";
+    "`a in [b, c]`, `a not in user.queues`", Some("queue not in user.queues"), 1 1, "null-safe: never null";
+    "`and`, `or`, `not`", Some("flag and not mark"), 1 1, "three-valued";
+    "`a ?? b`", Some("a ?? b"), 1 1, "`a`, or `b` where `a` is null";
+    "`a + b`, `a - b`, `-a` of numbers", Some("-n + d - price"), 1 1, "exact; an integer beyond 64 bits is an error";
+    "`a + b` of texts", Some("a + b"), 1 1, "joined; null on null";
+    "`t + duration`, `t - duration`", Some("at + days(1)"), 0 0, "as `date_add`";
+    "`a * b`", Some("n * d"), 0 1, "exact up to 28 digits, beyond that rounded to 12 places";
+    "`a / b`", Some("d / n"), 0 1, "decimal, 12 places, half away from zero; by zero null";
+    "`a % b`", Some("n % m"), 0 1, "takes the sign of `b`; by zero null";
+    "`customer.tier`", Some("owner.boss.level"), 1 1, "over links that lead to one record";
+    "computed and live fields", None, 0 1, "they have no column unless stored";
+};
 
 #[cfg(test)]
 mod tests {

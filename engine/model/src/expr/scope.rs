@@ -71,8 +71,6 @@ pub struct Scope<'a> {
     pub demo: bool,
     /// Whether every node must lower to SQL: row rules, filters, views.
     pub must_lower: bool,
-    /// Whether every node must lower to polars: datasets and metrics.
-    pub must_lower_columnar: bool,
 }
 
 impl<'a> Scope<'a> {
@@ -93,7 +91,6 @@ impl<'a> Scope<'a> {
             columns: false,
             demo: false,
             must_lower: false,
-            must_lower_columnar: false,
         }
     }
 }

@@ -134,6 +134,7 @@ impl Ir {
             Ir::Fold(fold, _, each) => match (fold, each) {
                 (Fold::Count, _) => Type::Integer,
                 (Fold::Any | Fold::All, _) => Type::Boolean,
+                (Fold::Avg, Some(each)) if each.ty() == Type::Money => Type::Money,
                 (Fold::Avg, _) => Type::Decimal { scale: 12 },
                 (_, each) => each.as_ref().map_or(Type::Null, |each| each.ty()),
             },

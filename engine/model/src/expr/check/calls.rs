@@ -48,11 +48,8 @@ impl Checker<'_> {
         if let Some(folded) = fold_constant(function, &arguments) {
             return Some(constant(folded, ty));
         }
-        let (sql, polars) = match found.callee {
-            Callee::Either(..) => (false, true),
-            _ => (found.sql, found.polars),
-        };
-        self.require_lowering(node.span.clone(), free, sql, polars, &format!("`{}`", found.name));
+        let sql = found.sql && !matches!(found.callee, Callee::Either(..));
+        self.require_lowering(node.span.clone(), free || sql, &format!("`{}`", found.name));
         Some(Typed { ir: Ir::Call(function, arguments), ty, free })
     }
 
@@ -339,8 +336,7 @@ impl Checker<'_> {
             (Fold::Avg, _) => Type::Decimal { scale: 12 },
             (_, each) => each.as_ref().map_or(Type::Null, |each| each.ty.clone()),
         };
-        let sql = fold != Fold::Avg;
-        self.require_lowering(node.span.clone(), false, sql, false, &format!("`{}` over rows", found.name));
+        self.require_lowering(node.span.clone(), found.sql, &format!("`{}` over rows", found.name));
         Some(Typed { ir: Ir::Fold(fold, rows, each.map(|each| Box::new(each.ir))), ty, free: false })
     }
 

@@ -133,11 +133,11 @@ impl Checker<'_> {
     }
 
     /// Refuses a part that does not lower where the scope says that everything must.
-    fn require_lowering(&mut self, span: Range<usize>, free: bool, sql: bool, polars: bool, what: &str) -> Option<()> {
-        let wanted =
-            [(self.scope.must_lower, sql, "the database"), (self.scope.must_lower_columnar, polars, "a dataset")];
-        let missing = wanted.iter().find(|(must, can, _)| *must && !*can && !free)?;
-        let problem = Problem::new(code::NOT_LOWERED, span, format!("{what} cannot run in {}", missing.2));
+    fn require_lowering(&mut self, span: Range<usize>, lowers: bool, what: &str) -> Option<()> {
+        if lowers || !self.scope.must_lower {
+            return None;
+        }
+        let problem = Problem::new(code::NOT_LOWERED, span, format!("{what} cannot run in the database"));
         self.report::<()>(problem.hint("keep the result in a stored computed field and compare that"));
         Some(())
     }

@@ -360,7 +360,7 @@ impl Checker<'_> {
 
     fn require_column(&mut self, word: &Word, stored: bool) {
         let what = format!("`{}` is computed on reading and", word.text);
-        if let Some(()) = self.require_lowering(word.span.clone(), false, stored, stored, &what)
+        if let Some(()) = self.require_lowering(word.span.clone(), stored, &what)
             && let Some(problem) = self.problems.last_mut()
         {
             problem.hint = Some("give the field `\"stored\": true`, or name what it is computed from".to_owned());

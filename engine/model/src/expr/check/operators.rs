@@ -23,7 +23,7 @@ impl Checker<'_> {
             return self.report(Problem::new(code::OPERAND_TYPE, node.span.clone(), message));
         }
         let duration = typed.ty == Type::Duration;
-        self.require_lowering(node.span.clone(), typed.free, !duration, !duration, "a computed duration");
+        self.require_lowering(node.span.clone(), typed.free || !duration, "a computed duration");
         Some(Typed { ir: Ir::Unary(op, Box::new(typed.ir)), ..typed })
     }
 
@@ -64,15 +64,12 @@ impl Checker<'_> {
             (B::Add | B::Subtract, ty @ (Type::Date | Type::DateTime), _) => ty.clone(),
             _ => binary_type(op, &a.ty, &b.ty),
         };
-        let (sql, polars) = match op {
-            B::Multiply | B::Divide | B::Modulo => (false, true),
-            B::Add | B::Subtract => match ty {
-                Type::Date | Type::DateTime | Type::Duration => (false, false),
-                _ => (true, true),
-            },
-            _ => (true, true),
+        let sql = match op {
+            B::Multiply | B::Divide | B::Modulo => false,
+            B::Add | B::Subtract => !matches!(ty, Type::Date | Type::DateTime | Type::Duration),
+            _ => true,
         };
-        self.require_lowering(node.span.clone(), free, sql, polars, &format!("`{}` on {}", sign(op), a.ty));
+        self.require_lowering(node.span.clone(), free || sql, &format!("`{}` on {}", sign(op), a.ty));
         Some(Typed { ir: Ir::Binary(op, Box::new(a.ir), Box::new(b.ir)), ty, free })
     }
 
@@ -131,7 +128,7 @@ impl Checker<'_> {
             return self.report(problem);
         }
         let free = sought.free && found.free;
-        self.require_lowering(list.span.clone(), found.free, false, false, "a list of fields");
+        self.require_lowering(list.span.clone(), found.free, "a list of fields");
         Some((Ir::InList(Box::new(sought.ir), Box::new(found.ir)), free))
     }
 
@@ -189,6 +186,8 @@ fn arithmetic(op: BinaryOp, a: &Type, b: &Type) -> bool {
     use BinaryOp as B;
     let number = |ty: &Type| ty.is_numeric() || *ty == Type::Null;
     match (a, b) {
+        // A square of an amount is no amount.
+        (Type::Money, Type::Money) => op != B::Multiply,
         (a, b) if number(a) && number(b) => true,
         (Type::Text | Type::Null, Type::Text | Type::Null) => op == B::Add,
         (Type::Date | Type::DateTime | Type::Duration | Type::Null, Type::Duration)
@@ -205,6 +204,7 @@ fn refusal_hint(op: BinaryOp, a: &Type, b: &Type) -> Option<String> {
         (B::Subtract, Type::Date, Type::Date) => "`days_between(from, to)` counts the days",
         (B::Subtract, Type::DateTime, Type::DateTime) => "`hours_between(from, to)` counts the hours",
         (B::Add, Type::Text, _) | (B::Add, _, Type::Text) => "`text(x)` makes text of a value",
+        (B::Multiply, Type::Money, Type::Money) => "multiply an amount by a number; a ratio of amounts is a number",
         (B::Add | B::Subtract, Type::Date | Type::DateTime, _) => "add a duration: `days(2)`, `hours(6)`",
         (_, Type::Choice(_), Type::Text) | (_, Type::Text, Type::Choice(_)) => {
             "`text(x)` is the key of a choice as text"

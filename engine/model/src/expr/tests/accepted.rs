@@ -182,7 +182,4 @@ fn rules_of_rows_may_use_what_lowers_and_what_is_computed_before() {
     ] {
         accept(source, &scope, Some(&Type::Boolean));
     }
-    scope.must_lower = false;
-    scope.must_lower_columnar = true;
-    accept("floor(hours_between(created_at, closed_at ?? now) / 24)", &scope, None);
 }
