@@ -12,7 +12,7 @@ pub(crate) type Bound = sea_query::Value;
 
 /// Largest magnitude of a stored decimal, in units of its last place, on both engines. Sums of nine such numbers still
 /// fit 64 bits, so that SQLite's silent change to a float on overflow cannot happen in additions.
-pub(crate) const DECIMAL_UNITS_MAX: i128 = 1_000_000_000_000_000_000;
+pub(crate) use formwork_model::expr::bounds::DECIMAL_UNITS_MAX;
 
 /// The engine a statement is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

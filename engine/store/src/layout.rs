@@ -9,7 +9,7 @@ use formwork_model::{Key, Pack};
 
 use crate::Fault;
 use crate::catalogue::{Catalogue, SYSTEM_COLUMNS};
-use crate::dialect::{ColumnKind, Dialect};
+use crate::dialect::ColumnKind;
 use crate::names::quote;
 
 /// The forms of a pack over the tables of the database.
@@ -72,8 +72,9 @@ impl PackLayout {
     }
 
     /// The pack as it would lie in an empty database.
+    #[cfg(test)]
     pub(crate) fn presumed(pack: &Pack) -> Result<Self, Fault> {
-        let migration = crate::schema::migrate(Dialect::Sqlite, None, pack, &Catalogue::default())?;
+        let migration = crate::schema::migrate(crate::dialect::Dialect::Sqlite, None, pack, &Catalogue::default())?;
         Self::new(pack, &migration.catalogue)
     }
 

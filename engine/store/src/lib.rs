@@ -40,7 +40,7 @@ use formwork_core::{Facts, Record, Rejection, Stimulus, Stop};
 use formwork_model::{Key, Pack};
 
 pub use decide::Decider;
-pub use lower::{Unsupported, supported};
+pub use lower::Unsupported;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 

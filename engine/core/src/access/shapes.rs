@@ -32,8 +32,13 @@ fn table_shape(fields: &[Field]) -> TableShape {
             FieldKind::Backlink { link, .. } => Some(link.clone()),
             _ => None,
         };
-        let shape =
-            FieldShape { slot: Slot::Field(position), ty: field.ty().clone(), backlink, stored: field.is_stored() };
+        let shape = FieldShape {
+            slot: Slot::Field(position),
+            ty: field.ty().clone(),
+            backlink,
+            stored: field.is_stored(),
+            bound: field.bound(),
+        };
         (field.key.clone(), shape)
     };
     TableShape { fields: fields.iter().enumerate().map(shape).collect() }

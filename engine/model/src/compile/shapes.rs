@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 
-use crate::documents::common::Keyed;
+use crate::documents::common::{Exact, Keyed};
 use crate::documents::fields::{Field, FieldOptions, Snapshot};
 use crate::documents::pack::SettingType;
+use crate::expr::bounds::of_limits;
 use crate::expr::ir::Slot;
 use crate::expr::scope::{FieldShape, Shapes, TableShape};
 use crate::expr::types::{TableRef, Type};
 use crate::tree::unescape;
 use crate::{Key, documents::form};
 
+use super::literal;
 use super::load::{Document, Documents};
 
 /// Places of decimals that are no field: settings, variables, outputs.
@@ -54,6 +56,7 @@ fn add_form(document: &Document<form::Form>, documents: &Documents, shapes: &mut
                 _ => None,
             },
             stored: is_stored(field),
+            bound: bound(field),
         };
         table.fields.insert(key.as_str().into(), shape);
         if let FieldOptions::Table(rows) = &field.options {
@@ -80,6 +83,7 @@ fn rows_shape(
             ty: field_type(form, key, field, documents, &mut HashSet::new()),
             backlink: None,
             stored: is_stored(field),
+            bound: bound(field),
         };
         table.fields.insert(key.as_str().into(), shape);
     }
@@ -92,8 +96,20 @@ fn add_cut(table: &mut TableShape, prefix: &str, document: &Document<form::Form>
     for pointer in &document.cut {
         let Some(key) = pointer.strip_prefix(prefix).filter(|rest| !rest.contains('/')) else { continue };
         let slot = Slot::Field(table.fields.len());
-        let shape = FieldShape { slot, ty: Type::Null, backlink: None, stored: true };
+        let shape = FieldShape { slot, ty: Type::Null, backlink: None, stored: true, bound: None };
         table.fields.insert(unescape(key).as_str().into(), shape);
+    }
+}
+
+/// The bound of a number by its limits; what is computed is not held to them.
+fn bound(field: &Field) -> Option<i128> {
+    let exact = |limit: &Option<Exact>| limit.as_ref().and_then(|limit| literal::exact(&limit.0));
+    match &field.options {
+        _ if field.common.compute.is_some() => None,
+        FieldOptions::Integer(integer) => of_limits(integer.min.map(Into::into), integer.max.map(Into::into), 0),
+        FieldOptions::Decimal(decimal) => of_limits(exact(&decimal.min), exact(&decimal.max), decimal.scale),
+        FieldOptions::Money(money) => of_limits(exact(&money.min), exact(&money.max), 2),
+        _ => None,
     }
 }
 

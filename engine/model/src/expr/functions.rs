@@ -183,21 +183,21 @@ pub static SIGNATURES: &[Signature] = signatures! {
     "len" Scalar(F::Len), "text", [Text], 0, R::Integer, 1 1, "the number of code points";
     "lower" Scalar(F::Lower), "text", [Text], 0, R::Text, 0 0, "in small letters, whatever the language";
     "upper" Scalar(F::Upper), "text", [Text], 0, R::Text, 0 0, "in capital letters, whatever the language";
-    "trim" Scalar(F::Trim), "text", [Text], 0, R::Text, 0 0, "without white space at both ends";
+    "trim" Scalar(F::Trim), "text", [Text], 0, R::Text, 1 0, "without white space at both ends";
     "contains" Scalar(F::Contains), "text, part", [Text, Text], 0, R::Boolean, 1 1, "whether the part occurs, letter by letter";
     "starts_with" Scalar(F::StartsWith), "text, start", [Text, Text], 0, R::Boolean, 1 1, "whether the text starts so, letter by letter";
     "ends_with" Scalar(F::EndsWith), "text, end", [Text, Text], 0, R::Boolean, 1 1, "whether the text ends so, letter by letter";
     "matches" Scalar(F::Matches), "text, 'pattern'", [Text, Pattern], 0, R::Boolean, 0 0, "whether the regular expression occurs in the text; `^` and `$` bind it to the ends";
-    "replace" Scalar(F::Replace), "text, from, to", [Text, Text, Text], 0, R::Text, 0 0, "with every `from` replaced, letter by letter; an empty `from` changes nothing";
-    "substr" Scalar(F::Substr), "text, from, count", [Text, Integer, Integer], 0, R::Text, 0 0, "`count` code points from place `from`, counted from 0; what lies outside is left out";
-    "last" Scalar(F::Last), "text, count", [Text, Integer], 0, R::Text, 0 0, "the last `count` code points";
+    "replace" Scalar(F::Replace), "text, from, to", [Text, Text, Text], 0, R::Text, 1 0, "with every `from` replaced, letter by letter; an empty `from` changes nothing";
+    "substr" Scalar(F::Substr), "text, from, count", [Text, Integer, Integer], 0, R::Text, 1 0, "`count` code points from place `from`, counted from 0; what lies outside is left out";
+    "last" Scalar(F::Last), "text, count", [Text, Integer], 0, R::Text, 1 0, "the last `count` code points";
     "text" Scalar(F::Text), "x", [Scalar], 0, R::Text, 0 0, "the value as text: numbers without needless zeros, dates and times by ISO 8601, times in UTC";
     "number" Scalar(F::Number), "text", [Text], 0, R::Decimal(12), 0 0, "the decimal the text writes, at most 12 places; null when it writes none";
     "abs" Scalar(F::Abs), "x", [Number], 0, R::Argument(0), 1 1, "without its sign";
-    "round" Scalar(F::Round), "x, places?", [Number, Places], 1, R::Argument(0), 0 1, "rounded half away from zero, to whole numbers where no places are given";
-    "floor" Scalar(F::Floor), "x", [Number], 0, R::Integer, 0 1, "the greatest integer that is not above";
-    "ceil" Scalar(F::Ceil), "x", [Number], 0, R::Integer, 0 1, "the least integer that is not below";
-    "clamp" Scalar(F::Clamp), "x, low, high", [Number, Number, Number], 0, R::Common, 0 1, "`x`, but not below `low` and not above `high`; `low` wins where they cross";
+    "round" Scalar(F::Round), "x, places?", [Number, Places], 1, R::Argument(0), 1 1, "rounded half away from zero, to whole numbers where no places are given";
+    "floor" Scalar(F::Floor), "x", [Number], 0, R::Integer, 1 1, "the greatest integer that is not above";
+    "ceil" Scalar(F::Ceil), "x", [Number], 0, R::Integer, 1 1, "the least integer that is not below";
+    "clamp" Scalar(F::Clamp), "x, low, high", [Number, Number, Number], 0, R::Common, 1 1, "`x`, but not below `low` and not above `high`; `low` wins where they cross";
     "date" Scalar(F::Date), "x, 'format'?", [Scalar, Format], 1, R::Date, 0 0, "the date a text writes (`2026-01-31`, or by a strftime format), null when it writes none; of an instant, its date in the pack's zone";
     "datetime" Scalar(F::Datetime), "text, 'format'?", [Text, Format], 1, R::DateTime, 0 0, "the instant a text writes (RFC 3339, or by a strftime format), null when it writes none; without an offset, in the pack's zone";
     "days" Scalar(F::Days), "n", [Integer], 0, R::Duration, 0 0, "that many civil days";
@@ -226,7 +226,8 @@ pub fn documentation() -> String {
          <!-- Generated from `engine/model/src/expr/functions.rs`; `FORMWORK_BLESS=1 cargo test -p formwork-model` writes it. -->\n\n\
          A function of null is null, unless its meaning says otherwise.\n\n\
          `SQL` says whether it works on fields in row rules, filters, views and the conditions of uniques; where it does\n\
-         not, it is refused. In datasets and metrics everything works: what has a ✓ runs on columns, everything else is\n\
+         not, it is refused. There arithmetic needs fields whose `min` and `max` prove that no row can leave the 64 bits of\n\
+         the database; decimals and amounts are bounded by themselves. In datasets and metrics everything works: what has a ✓ runs on columns, everything else is\n\
          evaluated row by row, which is slower, and the account of a report says so. Parts that read no field are computed\n\
          before and work everywhere.\n\n\
          | function | result | meaning | Rust | SQL | datasets |\n|---|---|---|---|---|---|\n",
@@ -248,7 +249,7 @@ pub fn documentation() -> String {
             "| `{}` | {result} | {} | ✓ | {} | {} |\n",
             entry.text().replace("` or `", &format!(")` or `{}(", entry.name)),
             entry.meaning.replace('|', "\\|"),
-            if folded { "rows ✓, scalars –" } else { refused(entry.sql) },
+            refused(entry.sql),
             match (folded, is_demo) {
                 (true, _) => "over rows row by row, scalars ✓",
                 (_, true) => "–",
@@ -301,12 +302,12 @@ pub static OPERATORS: &[Operator] = operators! {
     "`a in [b, c]`, `a not in user.queues`", Some("queue not in user.queues"), 1 1, "null-safe: never null";
     "`and`, `or`, `not`", Some("flag and not mark"), 1 1, "three-valued";
     "`a ?? b`", Some("a ?? b"), 1 1, "`a`, or `b` where `a` is null";
-    "`a + b`, `a - b`, `-a` of numbers", Some("-n + d - price"), 1 1, "exact; an integer beyond 64 bits is an error";
+    "`a + b`, `a - b`, `-a` of numbers", Some("-m + d - 1.5"), 1 1, "exact; an integer beyond 64 bits is an error";
     "`a + b` of texts", Some("a + b"), 1 1, "joined; null on null";
     "`t + duration`, `t - duration`", Some("at + days(1)"), 0 0, "as `date_add`";
-    "`a * b`", Some("n * d"), 0 1, "exact up to 28 digits, beyond that rounded to 12 places";
+    "`a * b`", Some("m * m"), 1 1, "exact up to 28 digits, beyond that rounded to 12 places";
     "`a / b`", Some("d / n"), 0 1, "decimal, 12 places, half away from zero; by zero null";
-    "`a % b`", Some("n % m"), 0 1, "takes the sign of `b`; by zero null";
+    "`a % b`", Some("m % 7"), 1 1, "takes the sign of `b`; by zero null";
     "`customer.tier`", Some("owner.boss.level"), 1 1, "over links that lead to one record";
     "computed and live fields", None, 0 1, "they have no column unless stored";
 };

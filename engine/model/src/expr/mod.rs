@@ -6,6 +6,7 @@
 //! ```
 
 pub mod ast;
+pub mod bounds;
 mod cell;
 mod check;
 pub mod duration;

@@ -40,6 +40,8 @@ pub struct FieldShape {
     pub backlink: Option<Key>,
     /// Whether it has a column: computed and live fields have none and do not lower to SQL by themselves.
     pub stored: bool,
+    /// For a number: no value is greater, in units of its last place; none where its limits do not say.
+    pub bound: Option<i128>,
 }
 
 /// The names in scope of one expression.

@@ -218,7 +218,7 @@ fn common<'a>(parts: impl Iterator<Item = &'a Ir>) -> Type {
 }
 
 /// Places after the point of a numeric type.
-fn scale(ty: &Type) -> u8 {
+pub(crate) fn scale(ty: &Type) -> u8 {
     match ty {
         Type::Decimal { scale } => *scale,
         Type::Money => 2,

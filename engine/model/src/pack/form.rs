@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use rust_decimal::Decimal;
 
 use super::Setting;
+use crate::expr::bounds::of_limits;
 use crate::expr::ir::Slot;
 use crate::expr::{Expr, Type};
 use crate::{Key, Text};
@@ -94,6 +95,17 @@ impl Field {
             FieldKind::Backlink { .. } => false,
             FieldKind::Lookup { snapshot, .. } => *snapshot != Snapshot::Live,
             _ => self.compute.as_ref().is_none_or(|compute| compute.stored),
+        }
+    }
+
+    /// For a number: no value is greater, in units of its last place; none where its limits do not say.
+    pub fn bound(&self) -> Option<i128> {
+        match &self.kind {
+            _ if self.compute.is_some() => None,
+            FieldKind::Integer { min, max } => of_limits(min.map(Into::into), max.map(Into::into), 0),
+            FieldKind::Decimal { ty: Type::Decimal { scale }, min, max } => of_limits(*min, *max, *scale),
+            FieldKind::Money { min, max } => of_limits(*min, *max, 2),
+            _ => None,
         }
     }
 

@@ -24,6 +24,15 @@ impl Lowering<'_> {
             (Function::Contains, [text, part]) => self.contains(text, part),
             (Function::StartsWith, [text, start]) => self.starts_with(text, start),
             (Function::EndsWith, [text, end]) => self.ends_with(text, end),
+            (Function::Trim, [text]) => self.trim(text),
+            (Function::Replace, [text, from, to]) => self.replace(text, from, to),
+            (Function::Substr, [text, from, count]) => self.substr(text, from, count),
+            (Function::Last, [text, count]) => self.last(text, count),
+            (Function::Round | Function::Floor | Function::Ceil, [number, rest @ ..]) => {
+                self.rounded(function, number, rest.first())
+            }
+            (Function::Clamp, [_, _, _]) => self.clamp(arguments),
+            (Function::Least | Function::Greatest, _) => self.extreme(function == Function::Least, arguments),
             _ => Err(Unsupported(format!("`{function:?}` on fields"))),
         }
     }
@@ -89,12 +98,31 @@ impl Lowering<'_> {
         Ok(Operand::Sql(Sql { expr, kind: ColumnKind::Integer, nullable, magnitude: 1 << 30, unguarded: false }))
     }
 
-    // --- text ------------------------------------------------------------------------------------------------------
-
-    fn text(&mut self, ir: &Ir) -> Lowered<Sql> {
-        let operand = self.operand(ir)?;
-        self.of_kind(operand, ColumnKind::Text)
+    /// The least or greatest that is not null.
+    fn extreme(&mut self, least: bool, arguments: &[Ir]) -> Lowered<Operand> {
+        let operands = arguments.iter().map(|argument| self.operand(argument)).collect::<Lowered<Vec<_>>>()?;
+        let Some(kind) = common_kind(&operands)? else { return Ok(Operand::Constant(Value::Null)) };
+        let parts = operands.into_iter().map(|operand| self.of_kind(operand, kind)).collect::<Lowered<Vec<_>>>()?;
+        let nullable = parts.iter().all(|part| part.nullable);
+        let magnitude = parts.iter().map(|part| part.magnitude).max().unwrap_or_default();
+        let parts: Vec<Expr> = parts.into_iter().map(|part| part.expr).collect();
+        let expr = match self.dialect {
+            Dialect::Postgres => {
+                let list = self.comma_list(parts);
+                self.template(if least { "LEAST(?)" } else { "GREATEST(?)" }, [list])
+            }
+            // `min(a, b)` is null where one is; the aggregate leaves nulls out.
+            Dialect::Sqlite => {
+                let selected = parts.into_iter().map(|part| self.template("SELECT ? AS x", [part]));
+                let union = selected.reduce(|left, right| self.template("? UNION ALL ?", [left, right]));
+                let text = if least { "(SELECT min(x) FROM (?))" } else { "(SELECT max(x) FROM (?))" };
+                self.template(text, union.map(|union| [union]).unwrap_or([Expr::cust("SELECT NULL AS x")]))
+            }
+        };
+        Ok(Operand::Sql(Sql { expr, kind, nullable, magnitude, unguarded: false }))
     }
+
+    // --- text ------------------------------------------------------------------------------------------------------
 
     fn length(&mut self, text: &Ir) -> Lowered<Operand> {
         let text = self.text(text)?;
@@ -158,7 +186,7 @@ impl Lowering<'_> {
 }
 
 /// The kind all operands are brought to; none if all are null.
-fn common_kind(operands: &[Operand]) -> Lowered<Option<ColumnKind>> {
+pub(super) fn common_kind(operands: &[Operand]) -> Lowered<Option<ColumnKind>> {
     let mut common: Option<ColumnKind> = None;
     for kind in operands.iter().filter_map(kind_of) {
         common = Some(match common {

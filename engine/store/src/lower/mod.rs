@@ -10,9 +10,11 @@
 mod compare;
 mod functions;
 mod numeric;
+mod rounding;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use chrono::DateTime;
 use formwork_core::Viewer;
@@ -319,14 +321,4 @@ pub(crate) fn template(dialect: Dialect, text: &'static str, parts: Vec<Expr>) -
             Expr::cust_with_exprs(numbered, parts)
         }
     }
-}
-
-/// Whether a bound expression over the records of a form of the pack has an exact counterpart in SQL on both engines.
-/// The checker of the pack asks the same of every row rule and filter; this is the store's own word.
-pub fn supported(pack: &Pack, ir: &Ir) -> Result<(), Unsupported> {
-    let layout = PackLayout::presumed(pack).map_err(|fault| Unsupported(fault.to_string()))?;
-    for dialect in [Dialect::Sqlite, Dialect::Postgres] {
-        Lowering::new(dialect, pack, &layout).condition(ir)?;
-    }
-    Ok(())
 }

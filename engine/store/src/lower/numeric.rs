@@ -2,7 +2,7 @@
 //!
 //! SQLite holds decimals as units of their last place, and turns an integer that overflows into a float without a word.
 //! So comparisons across scales never multiply, sums are guarded by the type of their result where their bounds do not
-//! prove that they fit, and products are not lowered at all.
+//! prove that they fit, and so are products.
 
 use rust_decimal::Decimal;
 
@@ -29,11 +29,14 @@ const UNITS_MAX: i128 = i64::MAX as i128;
 
 impl Lowering<'_> {
     pub(super) fn arithmetic(&mut self, op: BinaryOp, left: Operand, right: Operand) -> Lowered<Operand> {
-        if !matches!(op, BinaryOp::Add | BinaryOp::Subtract) {
-            return Err(Unsupported(format!("`{op:?}` on fields")));
-        }
         if is_null(&left) || is_null(&right) {
             return Ok(Operand::Constant(Value::Null));
+        }
+        match op {
+            BinaryOp::Add | BinaryOp::Subtract => {}
+            BinaryOp::Multiply => return self.product(left, right),
+            BinaryOp::Modulo => return self.modulo(left, right),
+            _ => return Err(Unsupported(format!("`{op:?}` on fields"))),
         }
         let (left_kind, right_kind) = (kind_of(&left), kind_of(&right));
         match (left_kind, right_kind) {

@@ -72,8 +72,18 @@ impl Lowering<'_> {
                 (stored.name.as_str(), stored.kind, true)
             }
         };
-        let magnitude = column_magnitude(kind);
+        let magnitude = self.limit(field).unwrap_or_else(|| column_magnitude(kind));
         Ok(Sql { expr: column(alias, name), kind, nullable, magnitude, unguarded: false })
+    }
+
+    /// The greatest magnitude that the limits of the field allow.
+    fn limit(&self, field: &FieldRef) -> Option<i128> {
+        let Slot::Field(position) = field.slot else { return None };
+        let form = self.pack.form(&field.table.form);
+        match &field.table.table {
+            None => form.fields.get(position)?.bound(),
+            Some(child) => form.field(child)?.1.kind.rows().get(position)?.bound(),
+        }
     }
 
     pub(super) fn rows(&mut self, fold: Fold, rows: &Rows, each: Option<&Ir>) -> Lowered<Operand> {

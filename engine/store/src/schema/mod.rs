@@ -28,6 +28,7 @@ pub(crate) struct Migration {
     /// In the order to run.
     pub(crate) steps: Vec<PlannedStep>,
     /// The catalogue afterwards.
+    #[cfg(test)]
     pub(crate) catalogue: Catalogue,
 }
 
@@ -64,7 +65,11 @@ pub(crate) fn migrate(
     if let Some(step) = rewrite_catalogue(wanted.key(), actual, &catalogue) {
         steps.push(step);
     }
-    Ok(Migration { steps, catalogue })
+    Ok(Migration {
+        steps,
+        #[cfg(test)]
+        catalogue,
+    })
 }
 
 /// Writes the pack's rows of the catalogue anew, if any is different.

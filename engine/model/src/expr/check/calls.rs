@@ -48,9 +48,13 @@ impl Checker<'_> {
         if let Some(folded) = fold_constant(function, &arguments) {
             return Some(constant(folded, ty));
         }
-        let sql = found.sql && !matches!(found.callee, Callee::Either(..));
+        let sql = found.sql;
         self.require_lowering(node.span.clone(), free || sql, &format!("`{}`", found.name));
-        Some(Typed { ir: Ir::Call(function, arguments), ty, free })
+        let ir = Ir::Call(function, arguments);
+        if !free && found.result == ResultType::Common {
+            self.require_bound(node, &ir, &ty);
+        }
+        Some(Typed { ir, ty, free })
     }
 
     fn unknown_function(&mut self, name: &Word, arguments: &[Node]) -> Option<Typed> {

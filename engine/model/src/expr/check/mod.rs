@@ -8,6 +8,7 @@ mod operators;
 use std::ops::Range;
 
 use super::ast::{Kind, Node};
+use super::bounds::{aligns, bound};
 use super::ir::{BinaryOp, Expr, Ir, Name};
 use super::parser::parse;
 use super::problem::{Problem, code};
@@ -140,6 +141,22 @@ impl Checker<'_> {
         let problem = Problem::new(code::NOT_LOWERED, span, format!("{what} cannot run in the database"));
         self.report::<()>(problem.hint("keep the result in a stored computed field and compare that"));
         Some(())
+    }
+
+    /// Refuses a number that might leave the 64 bits of the database, where the scope says that everything must lower.
+    fn require_bound(&mut self, node: &Node, ir: &Ir, ty: &Type) {
+        let shapes = self.scope.shapes;
+        if !self.scope.must_lower
+            || !ty.is_numeric()
+            || aligns(ir, shapes).unwrap_or_else(|| bound(ir, shapes).is_some())
+        {
+            return;
+        }
+        let message = format!("{} might be too large for the database", self.shown(node));
+        let problem = Problem::new(code::NOT_LOWERED, node.span.clone(), message);
+        self.report::<()>(
+            problem.hint("give the fields a `min` and a `max`, or keep the result in a stored computed field"),
+        );
     }
 
     /// The author's text of a node, in backticks, shortened.

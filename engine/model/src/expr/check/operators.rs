@@ -65,12 +65,16 @@ impl Checker<'_> {
             _ => binary_type(op, &a.ty, &b.ty),
         };
         let sql = match op {
-            B::Multiply | B::Divide | B::Modulo => false,
+            B::Divide => false,
             B::Add | B::Subtract => !matches!(ty, Type::Date | Type::DateTime | Type::Duration),
             _ => true,
         };
-        self.require_lowering(node.span.clone(), free || sql, &format!("`{}` on {}", sign(op), a.ty));
-        Some(Typed { ir: Ir::Binary(op, Box::new(a.ir), Box::new(b.ir)), ty, free })
+        let what = format!("`{}` on {}", sign(op), a.ty);
+        let ir = Ir::Binary(op, Box::new(a.ir), Box::new(b.ir));
+        if self.require_lowering(node.span.clone(), free || sql, &what).is_none() && !compares && !free {
+            self.require_bound(node, &ir, &ty);
+        }
+        Some(Typed { ir, ty, free })
     }
 
     pub(super) fn membership(&mut self, node: &Node, negated: bool, value: &Node, list: &Node) -> Option<Typed> {

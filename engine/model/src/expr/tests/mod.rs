@@ -61,8 +61,13 @@ pub(super) fn shapes() -> Shapes {
 }
 
 fn columns(fields: &[(&str, Type)]) -> IndexMap<Key, FieldShape> {
-    let shape =
-        |index, ty: &Type| FieldShape { slot: Slot::Field(index), ty: ty.clone(), backlink: None, stored: true };
+    let shape = |index, ty: &Type| FieldShape {
+        slot: Slot::Field(index),
+        ty: ty.clone(),
+        backlink: None,
+        stored: true,
+        bound: None,
+    };
     fields.iter().enumerate().map(|(index, (key, ty))| (Key::from(*key), shape(index, ty))).collect()
 }
 

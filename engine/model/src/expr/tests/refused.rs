@@ -267,7 +267,13 @@ fn what_cannot_run_in_the_database_is_refused_there() {
     let hint = "(keep the result in a stored computed field and compare that)";
     for (source, message) in [
         ("matches(subject, 'a')", format!("FW0210 [matches(subject, 'a')] `matches` cannot run in the database {hint}")),
-        ("amount * 2 > 5", format!("FW0210 [amount * 2] `*` on money cannot run in the database {hint}")),
+        ("amount / 2 > 5", format!("FW0210 [amount / 2] `/` on money cannot run in the database {hint}")),
+        (
+            "count + 1 > 5",
+            "FW0210 [count + 1] `count + 1` might be too large for the database (give the fields a `min` and a `max`, or \
+             keep the result in a stored computed field)"
+                .to_owned(),
+        ),
         ("due + days(3) > today", format!("FW0210 [due + days(3)] `+` on date cannot run in the database {hint}")),
         (
             "total > 5",
