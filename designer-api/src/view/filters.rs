@@ -1,7 +1,7 @@
 //! Filters of a list: `f.state=open&f.state=new` in the address ↔ chips on the page ↔ one condition in the expression
 //! language. Values become quoted literals; what is no value of the field's type is left out.
 
-use chrono::{Days, NaiveDate, TimeZone, Utc};
+use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 use formwork_model::Key;
 use formwork_model::pack::form::{Field, FieldKind, Level, View};
@@ -259,7 +259,7 @@ fn between(key: &str, from: Option<String>, until: &str, to: Option<String>) -> 
 /// The start of a local day, some days later, as a literal.
 fn midnight(date: &str, days: u64, zone: Tz) -> Option<String> {
     let start = date.parse::<NaiveDate>().ok()?.checked_add_days(Days::new(days))?.and_hms_opt(0, 0, 0)?;
-    let at = zone.from_local_datetime(&start).earliest()?.with_timezone(&Utc);
+    let at = formwork_core::eval::time::at_local(start, zone)?;
     Some(format!("datetime('{}')", iso(at)))
 }
 

@@ -43,7 +43,8 @@ pub(crate) fn evaluate(decision: &Decision, scene: &Scene<'_>) -> Result<Decided
         within.inputs = Some(&inputs);
         let mut outputs = IndexMap::new();
         for ((name, ty), expr) in decision.outputs.iter().zip(&rule.outputs) {
-            outputs.insert(name.clone(), fitted(within.value(expr)?, ty).unwrap_or_default());
+            let too_large = || Stop::Overflow(format!("output `{name}` of rule `{key}` is too large"));
+            outputs.insert(name.clone(), fitted(within.value(expr)?, ty).ok_or_else(too_large)?);
         }
         hits.push((key.clone(), outputs));
         if decision.hit == Hit::First {

@@ -50,7 +50,10 @@ pub enum Stop {
     Need(Vec<Need>),
     /// The caller is refused.
     Reject(Box<Rejection>),
-    /// A defect of ours, or a value no rule allowed for (an overflow in a computed field). The transaction rolls back.
+    /// A number or a time became too large: an error of the field or the step it was for. Where nothing is to be said at a
+    /// field or a step, the transaction rolls back.
+    Overflow(String),
+    /// A defect of ours, or an expression without an end in sight. The transaction rolls back.
     Fault(String),
 }
 

@@ -10,12 +10,14 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, RwLock};
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, SubsecRound, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, SubsecRound, Utc};
 use regex::Regex;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Map, Value as Json};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
+
+use crate::eval::time::at_local;
 
 use formwork_model::expr::Type;
 use formwork_model::expr::duration::{format_iso, parse_iso};
@@ -258,11 +260,11 @@ fn date(text: &str) -> Option<Value> {
     (text.len() == 10).then(|| NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().map(Value::Date))?
 }
 
-/// With an offset, an instant; without, a local time of the pack's zone (the earlier one where it occurs twice).
+/// With an offset, an instant; without, a local time of the pack's zone, as [`at_local`] reads it.
 fn instant(pack: &Pack, text: &str) -> Option<Value> {
     let at = match parse_datetime(&folded(text), None)? {
         Moment::Instant(at) => at,
-        Moment::Local(local) => pack.timezone().from_local_datetime(&local).earliest()?.with_timezone(&Utc),
+        Moment::Local(local) => at_local(local, *pack.timezone())?,
     };
     Some(Value::DateTime(at.trunc_subsecs(6)))
 }

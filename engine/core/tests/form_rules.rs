@@ -46,6 +46,8 @@ fn files() -> Vec<(&'static str, Json)> {
                 "discount": {"type": "money", "readOnlyIf": "state == 'closed'"},
                 "net": {"type": "money", "compute": "total - (discount ?? 0)"},
                 "state": {"type": "choice", "options": {"new": {}, "closed": {}}, "default": "new"},
+                "seen_at": {"type": "datetime"},
+                "credit": {"type": "money", "default": "= when(subject == 'huge', number('99999999999999999'), null)"},
                 "secret": {"type": "text", "readOnly": true}},
             "rules": {"discount_le_total": {"check": "(discount ?? 0) <= total", "at": "discount", "message": {"en": "too much", "zh-CN": "过多"}}},
             "unique": {"one_open": {"fields": ["client", "subject"], "where": "state != 'closed'"}},
@@ -92,6 +94,18 @@ fn a_new_record_has_defaults_numbers_and_computed_values() {
 }
 
 #[test]
+fn a_local_time_that_does_not_exist_is_the_first_instant_after_the_gap() {
+    let (mut world, clerk) = world();
+    // Clocks in Shanghai went from 02:00 to 03:00 on 4 May 1986, and back from 02:00 to 01:00 on 15 September 1991.
+    for (written, expected) in
+        [("1986-05-04T02:30", "1986-05-03T18:00:00Z"), ("1991-09-15T01:30", "1991-09-14T16:30:00Z")]
+    {
+        let id = world.create(&clerk, "order", json!({"subject": "a", "seen_at": written})).unwrap();
+        assert_eq!(world.read(&clerk, "order", id).unwrap()["seen_at"], expected, "{written}");
+    }
+}
+
+#[test]
 fn every_refusal_names_its_place_and_changes_nothing() {
     let cases = [
         (json!({}), vec![("required", "/subject")]),
@@ -106,6 +120,7 @@ fn every_refusal_names_its_place_and_changes_nothing() {
         (json!({"subject": "a", "tier": "gold"}), vec![("not_writable", "/tier")]),
         (json!({"subject": "a", "secret": "x"}), vec![("not_writable", "/secret")]),
         (json!({"subject": "a", "kind": "gift"}), vec![("unknown_option", "/kind")]),
+        (json!({"subject": "huge"}), vec![("overflow", "/credit")]),
         (json!({"subject": "a", "kind": "rental"}), vec![("required", "/until")]),
         (json!({"subject": "a", "kind": "rental", "until": "2026-02-30"}), vec![("wrong_type", "/until")]),
         (json!({"subject": "a", "code": "ab1"}), vec![("pattern", "/code")]),

@@ -1,14 +1,12 @@
 //! Civil time: units of the calendar in a zone, and the instants at which they start.
 //!
 //! A local time in a gap of the zone starts at the first instant after the gap; one that occurs twice starts at its first
-//! occurrence (reports.md §2.3). Nothing else in the crate turns local time into instants.
+//! occurrence (`formwork_core::eval::time`).
 
-use chrono::{
-    DateTime, Datelike, Days, Duration, LocalResult, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike,
-    Utc,
-};
+use chrono::{DateTime, Datelike, Days, Duration, Months, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
 use chrono_tz::Tz;
 
+use formwork_core::eval::time::at_local;
 use formwork_model::pack::analytics::Grain;
 
 /// The local time shown by clocks of the zone at that instant.
@@ -18,11 +16,7 @@ pub(crate) fn local(zone: Tz, at: DateTime<Utc>) -> NaiveDateTime {
 
 /// The instant at which that local time starts.
 pub(crate) fn first_instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
-    match zone.from_local_datetime(&local) {
-        LocalResult::Single(at) => at.with_timezone(&Utc),
-        LocalResult::Ambiguous(one, other) => one.min(other).with_timezone(&Utc),
-        LocalResult::None => after_gap(zone, local),
-    }
+    at_local(local, zone).unwrap_or_else(|| local.and_utc())
 }
 
 /// The start of the unit that holds that local time. Weeks are ISO weeks: they start on Monday.
@@ -67,21 +61,4 @@ pub(crate) fn first_date(local: NaiveDateTime) -> NaiveDate {
 /// The first day of a month of the date's year.
 fn first_of_month(date: NaiveDate, month: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(date.year(), month, 1).unwrap_or(date)
-}
-
-/// The first instant after the gap that swallows this local time: the least number of seconds after which local times
-/// exist again, found by halving (the largest gap known is a skipped day).
-fn after_gap(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
-    let at = |seconds: i64| zone.from_local_datetime(&(local + Duration::seconds(seconds))).earliest();
-    let (mut missing, mut found) = (0_i64, 2 * 86_400_i64);
-    while found - missing > 1 {
-        let middle = missing + (found - missing) / 2;
-        match at(middle) {
-            Some(_) => found = middle,
-            None => missing = middle,
-        }
-    }
-    // A fraction of a second is dropped with the gap: the first instant after it is a whole second.
-    let whole = local.with_nanosecond(0).unwrap_or(local) + Duration::seconds(found);
-    zone.from_local_datetime(&whole).earliest().map_or_else(|| local.and_utc(), |at| at.with_timezone(&Utc))
 }

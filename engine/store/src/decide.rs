@@ -41,7 +41,7 @@ impl Rounds {
         match said {
             Ok(answer) => Ok(Said::Answer(answer)),
             Err(Stop::Reject(rejection)) => Err(Failure::Rejected(rejection)),
-            Err(Stop::Fault(message)) => Err(Fault::new(message).into()),
+            Err(Stop::Fault(message) | Stop::Overflow(message)) => Err(Fault::new(message).into()),
             Err(Stop::Need(needs)) => {
                 self.made += 1;
                 if needs.is_empty() || self.made > ROUNDS_MAX {

@@ -98,7 +98,7 @@ impl From<EvalError> for Stop {
     fn from(error: EvalError) -> Self {
         match error {
             EvalError::Missing(missing) => Stop::Need(missing.into_iter().map(Need::from).collect()),
-            EvalError::Overflow => Stop::Fault("a number or a time is too large".to_owned()),
+            EvalError::Overflow => Stop::Overflow("a number or a time is too large".to_owned()),
             EvalError::Cost => Stop::Fault("an expression takes too many steps".to_owned()),
             EvalError::Defect(message) => Stop::Fault(message),
         }

@@ -213,7 +213,7 @@ impl Session<'_> {
             }
             let holds = match self.scene().holds(&rule.check) {
                 // Numbers beyond what can be computed are no values the rule allows.
-                Err(Stop::Fault(_)) => Some(false),
+                Err(Stop::Overflow(_)) => Some(false),
                 result => self.gather(result)?,
             };
             if holds == Some(false) {

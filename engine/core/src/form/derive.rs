@@ -58,7 +58,7 @@ fn derived(
 
 fn computed(scene: &Scene<'_>, expr: &Expr, ty: &Type) -> Result<Value, Stop> {
     let value = scene.value(expr)?;
-    fitted(value, ty).ok_or_else(|| Stop::Fault(format!("`{}` is too large to be stored", expr.source)))
+    fitted(value, ty).ok_or_else(|| Stop::Overflow(format!("`{}` is too large to be stored", expr.source)))
 }
 
 /// The value of a field of the record that a link field leads to; null where it leads nowhere.
@@ -85,9 +85,16 @@ impl Session<'_> {
             if is_mentioned || is_constant != constant || !self.record.values[position].is_null() {
                 continue;
             }
-            let result = self.scene().setting(default);
-            if let Some(value) = self.gather(result)? {
-                self.record.values[position] = fitted(value, field.ty()).unwrap_or_default();
+            let value = match self.scene().setting(default) {
+                Err(Stop::Overflow(_)) => None,
+                result => match self.gather(result)? {
+                    Some(value) => fitted(value, field.ty()),
+                    None => continue,
+                },
+            };
+            match value {
+                Some(value) => self.record.values[position] = value,
+                None => self.errors.push(self.error(field, format!("/{}", field.key), "overflow")),
             }
         }
         Ok(())
@@ -127,7 +134,7 @@ impl Session<'_> {
                 continue;
             }
             let value = match derived(self.context, form, &self.record, position, |_| true) {
-                Err(Stop::Fault(_)) => {
+                Err(Stop::Overflow(_)) => {
                     let error = self.error(field, format!("/{}", field.key), "overflow");
                     self.overflows.push(error);
                     continue;

@@ -245,7 +245,7 @@ impl<'t, 'a> Run<'t, 'a> {
     /// The scene's answer; what an expression cannot do is an incident at the step.
     pub(super) fn evaluated<T>(&self, step: &Key, run: impl FnOnce(&Scene<'_>) -> Result<T, Stop>) -> Result<T, Halt> {
         match self.with_scene(run) {
-            Err(Stop::Fault(message)) => Err(incident(step, "expression_failed", message)),
+            Err(Stop::Fault(message) | Stop::Overflow(message)) => Err(incident(step, "expression_failed", message)),
             other => Ok(other?),
         }
     }

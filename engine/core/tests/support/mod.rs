@@ -128,7 +128,7 @@ impl World {
                     self.stored.series = series;
                     return Err(*rejection);
                 }
-                Err(Stop::Fault(message)) => panic!("a fault: {message}"),
+                Err(Stop::Fault(message) | Stop::Overflow(message)) => panic!("a fault: {message}"),
             }
         }
         panic!("the core still asks after {ROUNDS_MAX} rounds");
@@ -142,7 +142,7 @@ impl World {
                 Ok(answer) => return Ok(answer),
                 Err(Stop::Need(needs)) => needs.into_iter().for_each(|need| self.load(need, &mut facts)),
                 Err(Stop::Reject(rejection)) => return Err(*rejection),
-                Err(Stop::Fault(message)) => panic!("a fault: {message}"),
+                Err(Stop::Fault(message) | Stop::Overflow(message)) => panic!("a fault: {message}"),
             }
         }
         panic!("the core still asks after {ROUNDS_MAX} rounds");
