@@ -374,9 +374,7 @@ fn shown(ir: &Ir) -> String {
     ir.walk(&mut |node| match node {
         Ir::Field(path) => fields.push(path.field.key.to_string()),
         Ir::Fold(_, rows, _) => {
-            let (formwork_model::expr::ir::Rows::Table { field, .. }
-            | formwork_model::expr::ir::Rows::Backlink { link: field, .. }) = rows;
-            fields.push(field.key.to_string());
+            fields.push(rows.field().key.to_string());
         }
         _ => {}
     });

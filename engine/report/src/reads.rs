@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use formwork_model::expr::ir::{FieldRef, Rows, Slot};
+use formwork_model::expr::ir::{FieldRef, Slot};
 use formwork_model::expr::{Ir, TableRef, Type};
 use formwork_model::pack::form::{Field, FieldKind, Form};
 use formwork_model::{Key, Pack};
@@ -49,8 +49,8 @@ impl Reads {
             }
             Ir::List(items) | Ir::Call(_, items) => items.iter().for_each(|item| self.add(pack, item)),
             Ir::Fold(_, rows, each) => {
-                let (Rows::Table { field, .. } | Rows::Backlink { link: field, .. }) = rows;
-                self.add_field(pack, field);
+                self.add_field(pack, rows.field());
+                rows.each(&mut |each| self.add(pack, each));
                 each.iter().for_each(|each| self.add(pack, each));
             }
         }

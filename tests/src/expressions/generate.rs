@@ -330,10 +330,27 @@ fn folds(sort: Sort) -> &'static [(char, &'static str, &'static str)] {
             ('s', "mark", "count(marks, {B})"),
             ('s', "row", "sum(rows, {I})"),
             ('s', "mark", "max(marks, {I})"),
+            ('r', "row", "first(rows, {I}, {T})"),
+            ('r', "mark", "count(filter(marks, {B}), {B})"),
         ],
-        Sort::Decimal => &[('r', "row", "avg(rows, {I})"), ('s', "row", "sum(rows, {D})")],
-        Sort::Money => &[('s', "row", "sum(rows, {M})"), ('s', "row", "min(rows, {M})")],
-        Sort::Text => &[('s', "row", "max(rows, {T})")],
+        Sort::Decimal => &[
+            ('r', "row", "avg(rows, {I})"),
+            ('r', "row", "median(rows, {D})"),
+            ('r', "row", "median(take(rows, 2, {I}), {I})"),
+            ('s', "row", "sum(rows, {D})"),
+        ],
+        Sort::Money => &[
+            ('r', "row", "sum(filter(rows, {B}), {M})"),
+            ('r', "row", "first(filter(rows, {B}), {M}, {M})"),
+            ('s', "row", "sum(rows, {M})"),
+            ('s', "row", "min(rows, {M})"),
+        ],
+        Sort::Text => &[
+            ('s', "row", "max(rows, {T})"),
+            ('r', "row", "join(rows, {T}, ', ')"),
+            ('r', "row", "join(take(filter(rows, {B}), 3, {Y}), {T}, '')"),
+        ],
+        Sort::Date => &[('r', "row", "first(rows, {Y}, {Z})")],
         _ => &[],
     }
 }

@@ -23,6 +23,10 @@ pub fn samples() -> Vec<Sample> {
             let polars = signature.polars && !matches!(signature.callee, Callee::Either(..));
             samples.push(Sample { source, sql: signature.sql, polars });
         }
+        if matches!(signature.callee, Callee::Filter | Callee::Take) {
+            let rows = if signature.callee == Callee::Filter { "filter(rows, ok)" } else { "take(rows, 2, q)" };
+            samples.push(Sample { source: format!("count({rows})"), sql: signature.sql, polars: signature.polars });
+        }
         if let Callee::Scalar(function) | Callee::Either(_, function) = signature.callee
             && !matches!(function, Function::Rng | Function::Ref | Function::Pick)
         {
@@ -39,7 +43,9 @@ pub fn samples() -> Vec<Sample> {
 fn each(fold: Fold) -> &'static str {
     match fold {
         Fold::Count | Fold::Any | Fold::All => "ok",
-        Fold::Sum | Fold::Min | Fold::Max | Fold::Avg => "q",
+        Fold::Sum | Fold::Min | Fold::Max | Fold::Avg | Fold::Median => "q",
+        Fold::First => "q, t",
+        Fold::Join => "t, ', '",
     }
 }
 

@@ -27,7 +27,7 @@ pub fn bind(ir: &Ir, environment: &Environment) -> Result<Ir, EvalError> {
         Ir::Call(function, arguments) => Ir::Call(*function, all(arguments)?),
         Ir::Fold(fold, rows, each) => {
             let each = each.as_ref().map(|each| one(each)).transpose()?;
-            Ir::Fold(*fold, rows.clone(), each)
+            Ir::Fold(*fold, rows.map(&mut |each| bind(each, environment))?, each)
         }
     })
 }

@@ -36,6 +36,10 @@ pub enum Callee {
     Rows(Fold),
     /// Over rows if the first argument is rows, else of scalars: `min`, `max`.
     Either(Fold, Function),
+    /// Some of the rows, as rows: `filter`.
+    Filter,
+    /// The first of the rows, as rows: `take`.
+    Take,
 }
 
 /// What an argument must be.
@@ -127,7 +131,7 @@ pub fn signature(name: &str) -> Option<&'static Signature> {
 pub fn scalar(function: Function) -> &'static Signature {
     let entry = SIGNATURES.iter().find(|signature| match signature.callee {
         Callee::Scalar(known) | Callee::Either(_, known) => known == function,
-        Callee::Rows(_) => false,
+        Callee::Rows(_) | Callee::Filter | Callee::Take => false,
     });
     entry.unwrap_or_else(|| panic!("{function:?} has no entry"))
 }
@@ -174,6 +178,11 @@ pub static SIGNATURES: &[Signature] = signatures! {
     "count" Rows(Fold::Count), "rows, condition?", [], 0, R::Integer, 1 0, "how many rows there are for which the condition is true";
     "sum" Rows(Fold::Sum), "rows, number", [], 0, R::Own, 1 0, "the sum of the values that are not null; 0 for none";
     "avg" Rows(Fold::Avg), "rows, number", [], 0, R::Decimal(12), 0 0, "the mean of the values that are not null, 12 places, of amounts an amount; null for none";
+    "median" Rows(Fold::Median), "rows, number", [], 0, R::Decimal(12), 0 0, "the middle of the values that are not null, the mean of the two middle ones where there are two, 12 places, of amounts an amount; null for none";
+    "first" Rows(Fold::First), "rows, value, order", [], 0, R::Own, 0 0, "the value in the row where `order` is least, null last, the earlier row where it is the same; null for no rows";
+    "join" Rows(Fold::Join), "rows, text, ', '", [], 0, R::Text, 0 0, "the texts that are not null in the order of the rows, with the last argument between them";
+    "filter" Callee::Filter, "rows, condition", [], 0, R::Own, 0 0, "the rows for which the condition is true, for another function over rows";
+    "take" Callee::Take, "rows, n, order", [], 0, R::Own, 0 0, "the first `n` rows by the value of `order`, least first, null last, for another function over rows";
     "any" Rows(Fold::Any), "rows, condition", [], 0, R::Boolean, 1 0, "whether the condition is true for some row";
     "all" Rows(Fold::All), "rows, condition", [], 0, R::Boolean, 1 0, "whether the condition is true for every row; true for none";
     "min" Either(Fold::Min, F::Least), "rows, value` or `a, b, …", [Many], 0, R::Common, 1 1, "the least value that is not null; null for none";
@@ -239,6 +248,8 @@ pub fn documentation() -> String {
             (None, ResultType::Argument(index)) => format!("as argument {}", index + 1),
             (None, ResultType::Common) => "common type".to_owned(),
             (None, _) => match entry.callee {
+                Callee::Rows(Fold::First) => "as the value".to_owned(),
+                Callee::Filter | Callee::Take => "rows".to_owned(),
                 Callee::Rows(_) => "as the number".to_owned(),
                 Callee::Scalar(Function::Ref) => "link".to_owned(),
                 _ => "an element".to_owned(),

@@ -218,6 +218,12 @@ pub enum Fold {
     Any,
     /// Whether `each` is true for every row.
     All,
+    /// The middle of the non-null, the mean of the two middle ones where there are two; null for none.
+    Median,
+    /// The value of the first row; null for none.
+    First,
+    /// The texts that are not null, joined; `each` is a list of the text and of what goes between.
+    Join,
 }
 
 /// The rows a fold runs over.
@@ -237,6 +243,45 @@ pub enum Rows {
         /// The link field of the other form.
         link: FieldRef,
     },
+    /// `filter(rows, condition)`: those for which the condition, evaluated in the row, is true.
+    Filtered(Box<Rows>, Box<Ir>),
+    /// `take(rows, n, order)`: the first so many by the value of `order` in the row, null last.
+    Taken(Box<Rows>, u32, Box<Ir>),
+}
+
+impl Rows {
+    /// The table or backlink that the rows come from.
+    pub fn origin(&self) -> &Rows {
+        match self {
+            Rows::Table { .. } | Rows::Backlink { .. } => self,
+            Rows::Filtered(rows, _) | Rows::Taken(rows, ..) => rows.origin(),
+        }
+    }
+
+    /// The field that holds the rows, or the link field of the form they are records of.
+    pub fn field(&self) -> &FieldRef {
+        match self {
+            Rows::Table { field, .. } | Rows::Backlink { link: field, .. } => field,
+            Rows::Filtered(rows, _) | Rows::Taken(rows, ..) => rows.field(),
+        }
+    }
+
+    /// What is evaluated in each row to choose them.
+    pub fn each(&self, visit: &mut dyn FnMut(&Ir)) {
+        if let Rows::Filtered(rows, each) | Rows::Taken(rows, _, each) = self {
+            rows.each(visit);
+            visit(each);
+        }
+    }
+
+    /// The same rows, chosen by other expressions.
+    pub fn map<E>(&self, change: &mut dyn FnMut(&Ir) -> Result<Ir, E>) -> Result<Rows, E> {
+        Ok(match self {
+            Rows::Table { .. } | Rows::Backlink { .. } => self.clone(),
+            Rows::Filtered(rows, each) => Rows::Filtered(Box::new(rows.map(change)?), Box::new(change(each)?)),
+            Rows::Taken(rows, count, each) => Rows::Taken(Box::new(rows.map(change)?), *count, Box::new(change(each)?)),
+        })
+    }
 }
 
 /// Scalar functions: the closed list of this release.

@@ -40,7 +40,7 @@ pub fn forms_hopped(ir: &Ir) -> Vec<Key> {
         Ir::Field(path) => path.hops.iter().skip(1).chain(path.hops.first().map(|_| &path.field)).for_each(|field| {
             add(&field.table.form);
         }),
-        Ir::Fold(_, Rows::Backlink { link, .. }, _) => add(&link.table.form),
+        Ir::Fold(_, rows, _) if matches!(rows.origin(), Rows::Backlink { .. }) => add(&rows.field().table.form),
         _ => {}
     });
     forms
@@ -65,14 +65,12 @@ fn collect(ir: &Ir, depth: u8, found: &mut Vec<Reference>) {
             add(Reference { frame, old, hops: path.hops.clone(), field: path.field.clone() });
         }
         Ir::Fold(_, rows, each) => {
-            add(match rows {
-                Rows::Table { frame, field } => {
-                    Reference { frame: outside(*frame), old: false, hops: Vec::new(), field: field.clone() }
-                }
-                Rows::Backlink { link, .. } => {
-                    Reference { frame: None, old: false, hops: Vec::new(), field: link.clone() }
-                }
-            });
+            let frame = match rows.origin() {
+                Rows::Table { frame, .. } => outside(*frame),
+                _ => None,
+            };
+            add(Reference { frame, old: false, hops: Vec::new(), field: rows.field().clone() });
+            rows.each(&mut |each| collect(each, depth + 1, found));
             if let Some(each) = each {
                 collect(each, depth + 1, found);
             }
@@ -102,7 +100,8 @@ impl Ir {
                 list.iter().for_each(visit);
             }
             Ir::List(list) | Ir::Call(_, list) => list.iter().for_each(visit),
-            Ir::Fold(_, _, each) => {
+            Ir::Fold(_, rows, each) => {
+                rows.each(visit);
                 if let Some(each) = each {
                     visit(each);
                 }
@@ -134,8 +133,9 @@ impl Ir {
             Ir::Fold(fold, _, each) => match (fold, each) {
                 (Fold::Count, _) => Type::Integer,
                 (Fold::Any | Fold::All, _) => Type::Boolean,
-                (Fold::Avg, Some(each)) if each.ty() == Type::Money => Type::Money,
-                (Fold::Avg, _) => Type::Decimal { scale: 12 },
+                (Fold::Avg | Fold::Median, Some(each)) if each.ty() == Type::Money => Type::Money,
+                (Fold::Join, _) => Type::Text,
+                (Fold::Avg | Fold::Median, _) => Type::Decimal { scale: 12 },
                 (_, each) => each.as_ref().map_or(Type::Null, |each| each.ty()),
             },
         }

@@ -105,8 +105,25 @@ fn unknown_words_come_with_the_nearest() {
             ("'desc' in user.queues", &["FW0208 ['desc'] unknown queue `desc` (did you mean `desk`?)"]),
             ("has_role('led')", &["FW0208 ['led'] unknown role `led` (did you mean `lead`?)"]),
             ("uper(subject)", &["FW0204 [uper] unknown function `uper` (did you mean `upper`?)"]),
-            ("first(lines, price)", &["FW0204 [first] unknown function `first`"]),
-            ("filter(lines, price > 1)", &["FW0204 [filter] unknown function `filter`"]),
+            ("business_time(lines, price)", &["FW0204 [business_time] unknown function `business_time`"]),
+            (
+                "filter(lines, price > 1)",
+                &[
+                    "FW0212 [filter(lines, price > 1)] `filter(lines, price > 1)` are rows, not a value (use a function \
+                     over them: `count(filter(rows, condition))`)",
+                ],
+            ),
+            (
+                "first(lines, price)",
+                &[
+                    "FW0205 [first(lines, price)] `first` takes 3 arguments: there are 2 (it is written `first(rows, value, \
+                     order)`)",
+                ],
+            ),
+            (
+                "sum(take(lines, count, price), price)",
+                &["FW0211 [count] `count` is no number of rows (a whole number, written out)"],
+            ),
             ("rng(3)", &["FW0204 [rng] unknown function `rng` (it is defined in demo recipes only)"]),
             ("? > 3", &["FW0203 [?] `?` is not in scope here (it stands for the input in the cells of a decision)"]),
         ],
