@@ -15,8 +15,7 @@ use crate::{Key, Text};
 use super::literal;
 use super::load::Documents;
 
-/// Roles every pack has without declaring them (`definitions.md` §3).
-pub(crate) const BUILT_IN_ROLES: [&str; 5] = ["public", "designer", "publisher", "admin", "auditor"];
+pub(crate) use crate::expr::scope::BUILT_IN_ROLES;
 
 /// See the module.
 pub(crate) struct Context<'a> {

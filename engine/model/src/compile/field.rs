@@ -270,7 +270,7 @@ impl<'a> Table<'_, 'a> {
         let target = context.documents.forms.get(link.to.as_str())?;
         let shape = context.shapes.tables.get(&TableRef::form(&target.key));
         let known = shape.is_some_and(|shape| shape.fields.contains_key(lookup.field.as_str()));
-        if !known && shapes::system_type(&lookup.field).is_none() {
+        if !known && shapes::looked_up_type(&lookup.field, &target.key).is_none() {
             let fields = target.body.fields.keys().map(String::as_str);
             context.unknown("FW0401", &at.key("field"), &format!("field of `{}`", target.key), &lookup.field, fields);
             return None;

@@ -174,8 +174,8 @@ impl FormTable<'_, '_> {
                 Some(name) if directed => (name, true),
                 _ => (word.as_str(), false),
             };
-            let slot = match system_slot(name) {
-                Some(slot) => slot,
+            let slot = match Slot::of_system(name, self.form) {
+                Some((slot, _)) => slot,
                 None => {
                     let Some(position) = self.position(name, &at) else { continue };
                     if directed && matches!(self.fields[position].ty(), Type::Rows(_)) {
@@ -204,17 +204,4 @@ pub(super) fn position(context: &Context<'_>, form: &Key, fields: &[Field], key:
         }
     }
     found
-}
-
-/// The slot of a field every record has.
-pub(super) fn system_slot(name: &str) -> Option<Slot> {
-    Some(match name {
-        "id" => Slot::Id,
-        "version" => Slot::Version,
-        "created_at" => Slot::CreatedAt,
-        "created_by" => Slot::CreatedBy,
-        "updated_at" => Slot::UpdatedAt,
-        "updated_by" => Slot::UpdatedBy,
-        _ => return None,
-    })
 }

@@ -155,18 +155,13 @@ fn field_type(form: &Key, key: &str, field: &Field, documents: &Documents, seen:
             let Some(target) = documents.forms.get(link.to.as_str()) else { return Type::Null };
             match target.body.fields.get(&lookup.field) {
                 Some(field) => field_type(&target.key, &lookup.field, field, documents, seen),
-                None => system_type(&lookup.field).unwrap_or(Type::Null),
+                None => looked_up_type(&lookup.field, &target.key).unwrap_or(Type::Null),
             }
         }
     }
 }
 
-/// The type of a field every record has.
-pub(crate) fn system_type(key: &str) -> Option<Type> {
-    Some(match key {
-        "version" => Type::Integer,
-        "created_at" | "updated_at" => Type::DateTime,
-        "created_by" | "updated_by" => Type::User,
-        _ => return None,
-    })
+/// The type of a field every record of that form has, looked up; its id is the link itself.
+pub(crate) fn looked_up_type(key: &str, form: &Key) -> Option<Type> {
+    Slot::of_system(key, form).filter(|(slot, _)| *slot != Slot::Id).map(|(_, ty)| ty)
 }

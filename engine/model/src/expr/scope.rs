@@ -9,6 +9,9 @@ use super::ir::{InstanceAttribute, Slot, StepAttribute};
 use super::types::{TableRef, Type};
 use crate::Key;
 
+/// Roles every pack has without declaring them (`definitions.md` §3).
+pub(crate) const BUILT_IN_ROLES: [&str; 5] = ["public", "designer", "publisher", "admin", "auditor"];
+
 /// The tables of a pack as far as expressions need them; made from the documents before any expression is checked.
 #[derive(Debug, Default)]
 pub struct Shapes {

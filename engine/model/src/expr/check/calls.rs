@@ -9,6 +9,7 @@ use crate::expr::ast::{Kind, Node, Word};
 use crate::expr::functions::{Callee, Parameter, ResultType, SIGNATURES, Signature, signature};
 use crate::expr::ir::{Fold, Function, Ir, Rows};
 use crate::expr::problem::{Problem, code};
+use crate::expr::scope::BUILT_IN_ROLES;
 use crate::expr::times;
 use crate::expr::types::{TableRef, Type};
 use crate::expr::walk::round_type;
@@ -16,8 +17,6 @@ use crate::suggest::nearest;
 use crate::value::Value;
 
 const UNITS: [&str; 7] = ["minute", "hour", "day", "week", "month", "quarter", "year"];
-/// Roles of the platform itself, which no pack declares.
-const BUILT_IN_ROLES: [&str; 5] = ["public", "designer", "publisher", "admin", "auditor"];
 /// Most bytes a compiled pattern may take.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod cells;
+mod precedence;
 mod references;
 mod refused;
 
