@@ -73,7 +73,7 @@ fn record(id: u128, values: Vec<Value>) -> Record {
 /// The engine in Shanghai, over `item` and what `facts` hold.
 fn run(source: &str, facts: &Facts) -> Result<Value, EvalError> {
     let (shapes, viewer, item) = (shapes(), viewer(), item());
-    let mut scope = scope(&shapes);
+    let mut scope = scope(shapes);
     scope.old = Some(scope.frames[0].clone());
     let expr = check(source, &scope, None).unwrap_or_else(|problems| panic!("{}", problems[0].render(source)));
     let rows = [RowView::from(&item)];
@@ -254,7 +254,7 @@ fn numbers_times_and_costs_have_bounds() {
     );
 
     let (shapes, viewer) = (shapes(), viewer());
-    let expr = check("count(rows, q + q + q + q + q > 3)", &scope(&shapes), None).unwrap();
+    let expr = check("count(rows, q + q + q + q + q > 3)", &scope(shapes), None).unwrap();
     let mut item = item();
     let row = item.values[17].rows()[0].clone();
     item.values[17] = Value::Rows(vec![row; 120_000]);
@@ -289,7 +289,7 @@ impl Names for Given {
 #[test]
 fn names_come_from_outside() {
     let (shapes, viewer) = (shapes(), viewer());
-    let mut scope = Scope::new(&shapes, Vec::new());
+    let mut scope = Scope::new(shapes, Vec::new());
     (scope.columns, scope.demo) = (true, true);
     scope.inputs.insert("claim".into(), Type::Integer);
     for (source, expected) in [
@@ -310,7 +310,7 @@ fn names_come_from_outside() {
 #[test]
 fn cells_test_the_input() {
     let (shapes, viewer) = (shapes(), viewer());
-    let scope = Scope::new(&shapes, Vec::new());
+    let scope = Scope::new(shapes, Vec::new());
     for (cell, matching, others) in [
         ("1, 7", vec![Some(1), Some(7)], vec![Some(2), None]),
         (">= 5", vec![Some(5)], vec![Some(4), None]),
@@ -335,7 +335,7 @@ fn an_expression_gives_its_type() {
     let rows = [RowView::from(&item)];
     let environment = environment(&viewer, &Nothing, &Nothing).with_rows(&rows);
     let typed = |source: &str, ty: &Type| {
-        let expr: Expr = check(source, &scope(&shapes), Some(ty)).unwrap();
+        let expr: Expr = check(source, &scope(shapes), Some(ty)).unwrap();
         evaluate_expr(&expr, &environment).unwrap()
     };
     assert_eq!(typed("when(flag, n, 2.5)", &Type::Money), Value::Decimal(Decimal::from(7)));
@@ -345,7 +345,7 @@ fn an_expression_gives_its_type() {
 #[test]
 fn binding_leaves_fields_and_literals() {
     let (shapes, viewer) = (shapes(), viewer());
-    let mut scope = scope(&shapes);
+    let mut scope = scope(shapes);
     scope.must_lower = true;
     let environment = environment(&viewer, &Nothing, &Nothing);
     let bound = |source: &str| bind(&check(source, &scope, None).unwrap().ir, &environment).unwrap();

@@ -171,9 +171,15 @@ fn literals(sort: Sort) -> &'static [&'static str] {
 
 fn fields(place: Place, sort: Sort) -> &'static [&'static str] {
     match (place, sort) {
-        (Place::Item, Sort::Boolean) => {
-            &["flag", "mark", "queue in user.queues", "owner == null", "created_by == user.id"]
-        }
+        (Place::Item, Sort::Boolean) => &[
+            "flag",
+            "mark",
+            "queue in user.queues",
+            "owner == null",
+            "created_by == user.id",
+            "'clerk' in user.roles",
+            "has_role('lead')",
+        ],
         (Place::Item, Sort::Integer) => &["n", "m", "owner.level", "owner.boss.level", "version"],
         (Place::Item, Sort::Decimal) => &["d", "e"],
         (Place::Item, Sort::Money) => &["price", "cost"],
@@ -228,6 +234,8 @@ fn templates(sort: Sort) -> &'static [(char, &'static str)] {
             ('*', "contains({T}, {T})"),
             ('*', "starts_with({T}, {T})"),
             ('*', "ends_with({T}, 'a')"),
+            ('r', "matches({T}, '^a')"),
+            ('r', "matches({T}, '芳')"),
             ('*', "when({B}, {B}, {B})"),
         ],
         Sort::Integer => &[
@@ -282,6 +290,7 @@ fn templates(sort: Sort) -> &'static [(char, &'static str)] {
             ('*', "min({T}, {T})"),
             ('*', "when({B}, {T}, {T})"),
             ('r', "lower({T})"),
+            ('r', "upper({T})"),
             ('s', "trim({T})"),
             ('s', "replace({T}, {T}, {T})"),
             ('s', "substr({T}, {I}, {I})"),

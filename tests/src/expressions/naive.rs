@@ -184,6 +184,7 @@ impl<'w> Walker<'w> {
             ["now"] => Thing::Moment(self.world.now.timestamp_micros()),
             ["today"] => Thing::Day(self.local_day(self.world.now.timestamp_micros())),
             ["user", "id"] => Thing::Id(900),
+            ["user", "roles"] => Thing::Many(vec![Thing::Text("clerk".to_owned())]),
             ["user", "queues"] => Thing::Many(vec![Thing::Text("desk".to_owned())]),
             ["outer", rest @ ..] => self.follow(rest, &frames[frames.len() - 2]),
             words => self.follow(words, &frames[frames.len() - 1]),
@@ -416,6 +417,11 @@ impl<'w> Walker<'w> {
         match (name, values) {
             ("has_role", [Text(role)]) => Ok(Truth(role == "clerk")),
             ("len", [Text(text)]) => whole(text.chars().count() as i128),
+            ("upper", [Text(text)]) => Ok(Text(text.chars().flat_map(char::to_uppercase).collect())),
+            ("matches", [Text(text), Text(pattern)]) => Ok(Truth(match pattern.strip_prefix('^') {
+                Some(start) => text.find(start) == Some(0),
+                None => text.matches(pattern.as_str()).count() > 0,
+            })),
             ("lower", [Text(text)]) => Ok(Text(text.to_lowercase())),
             ("trim", [Text(text)]) => Ok(Text(text.trim_matches(char::is_whitespace).to_owned())),
             ("contains", [Text(text), Text(part)]) => Ok(Truth(text.find(part.as_str()).is_some())),
