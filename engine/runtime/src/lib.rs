@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value as Json;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use formwork_core::ids::Ids;
@@ -50,7 +49,7 @@ pub struct Engine {
     sender: Sender,
     replica: Replica,
     seeds: Seeds,
-    wake: Notify,
+    due: dispatcher::Due,
 }
 
 /// What the environment gives an engine.
@@ -100,7 +99,7 @@ impl Engine {
             sender: Sender::new(environment.channels, environment.message_file),
             clock: environment.clock,
             seeds: environment.seeds,
-            wake: Notify::new(),
+            due: dispatcher::Due::default(),
             registry,
             store,
         }))
@@ -162,7 +161,7 @@ impl Engine {
             idempotency: idempotency.map(|(key, hash)| (format!("{scope}:{key}"), hash)),
         };
         let committed = self.store.submit(submission).await?;
-        self.wake.notify_one();
+        self.due.wake();
         Ok(committed)
     }
 
@@ -185,11 +184,6 @@ impl Engine {
     /// Answers a pure question of the core.
     pub async fn ask(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {
         self.store.ask(pack, question).await
-    }
-
-    /// Waits until something was submitted, or for at most `wait`.
-    async fn woken_or(&self, wait: std::time::Duration) {
-        let _ = tokio::time::timeout(wait, self.wake.notified()).await;
     }
 }
 

@@ -284,14 +284,22 @@ pub trait Store: Send + Sync + 'static {
 
     // --- work that came due ----------------------------------------------------------------------------------------
 
-    /// Timers due at or before `at`, in due order. Firing is claimed by the stimulus itself (the timer row is locked and
+    /// Timers due at or before `at`, in due order, those after the place (due, id) of `after`. Firing is claimed by the stimulus itself (the timer row is locked and
     /// removed in its transaction), so two nodes may see the same timer and only one fires it.
-    async fn due_timers(&self, at: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Fault>;
-    /// The earliest timer or message that is not due yet.
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, Fault>;
-    /// Claims messages due at or before `at` under a lease until `lease_until`.
+    async fn due_timers(
+        &self,
+        at: DateTime<Utc>,
+        after: Option<(DateTime<Utc>, Uuid)>,
+        limit: u32,
+    ) -> Result<Vec<DueTimer>, Fault>;
+    /// When the earliest timer or message that is not due at `at` comes due.
+    async fn next_due(&self, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Fault>;
+    /// Channels that have a message due at or before `at`.
+    async fn due_channels(&self, at: DateTime<Utc>) -> Result<Vec<Key>, Fault>;
+    /// Claims messages of a channel due at or before `at` under a lease until `lease_until`.
     async fn claim_messages(
         &self,
+        channel: &str,
         at: DateTime<Utc>,
         lease_until: DateTime<Utc>,
         limit: u32,

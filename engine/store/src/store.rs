@@ -135,21 +135,31 @@ impl<E: Engine> Store for E {
         people::token(self, token_hash).await
     }
 
-    async fn due_timers(&self, at: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Fault> {
-        work::due_timers(self, at, limit).await
+    async fn due_timers(
+        &self,
+        at: DateTime<Utc>,
+        after: Option<(DateTime<Utc>, Uuid)>,
+        limit: u32,
+    ) -> Result<Vec<DueTimer>, Fault> {
+        work::due_timers(self, at, after, limit).await
     }
 
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, Fault> {
-        work::next_due(self).await
+    async fn next_due(&self, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Fault> {
+        work::next_due(self, at).await
+    }
+
+    async fn due_channels(&self, at: DateTime<Utc>) -> Result<Vec<Key>, Fault> {
+        work::due_channels(self, at).await
     }
 
     async fn claim_messages(
         &self,
+        channel: &str,
         at: DateTime<Utc>,
         lease_until: DateTime<Utc>,
         limit: u32,
     ) -> Result<Vec<ClaimedMessage>, Fault> {
-        work::claim_messages(self, at, lease_until, limit).await
+        work::claim_messages(self, channel, at, lease_until, limit).await
     }
 
     async fn settle_message(

@@ -1,20 +1,35 @@
 //! Timers, messages and schedules: the statements, the same on both engines.
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use formwork_core::change::OutboxMessage;
+use formwork_model::Key;
 
 use crate::codec::{self, MESSAGE, Reader};
-use crate::dialect::{Bound, ColumnKind, Dialect, bind_instant};
+use crate::dialect::{Bound, ColumnKind, Dialect, bind_id, bind_instant};
 use crate::engine::{Command, Engine};
 use crate::people::text;
 use crate::statement::Select;
 use crate::{ClaimedMessage, Delivery, DueTimer, Fault};
 
-pub(crate) async fn due_timers(engine: &impl Engine, at: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Fault> {
-    let sql = format!("SELECT id, pack, due_at FROM fw_timer WHERE due_at <= $1 ORDER BY due_at, id LIMIT {limit}");
+pub(crate) async fn due_timers(
+    engine: &impl Engine,
+    at: DateTime<Utc>,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: u32,
+) -> Result<Vec<DueTimer>, Fault> {
+    let dialect = engine.dialect();
+    let mut params = vec![bind_instant(dialect, at)];
+    let mut behind = "";
+    if let Some((due_at, id)) = after {
+        params.extend([bind_instant(dialect, due_at), bind_id(dialect, id)]);
+        behind = " AND (due_at, id) > ($2, $3)";
+    }
+    let sql =
+        format!("SELECT id, pack, due_at FROM fw_timer WHERE due_at <= $1{behind} ORDER BY due_at, id LIMIT {limit}");
     let kinds = [ColumnKind::Id, ColumnKind::Text, ColumnKind::DateTime];
-    let rows = engine.rows(Select::new(sql, vec![bind_instant(engine.dialect(), at)], kinds)).await?;
+    let rows = engine.rows(Select::new(sql, params, kinds)).await?;
     let timer = |row| {
         let mut row = Reader::new(row);
         Ok(DueTimer { id: row.id()?, pack: row.key()?, due_at: row.time()? })
@@ -22,16 +37,26 @@ pub(crate) async fn due_timers(engine: &impl Engine, at: DateTime<Utc>, limit: u
     rows.into_iter().map(timer).collect()
 }
 
-pub(crate) async fn next_due(engine: &impl Engine) -> Result<Option<DateTime<Utc>>, Fault> {
-    let sql = "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM fw_timer UNION ALL \
-               SELECT min(next_at) FROM fw_outbox WHERE state IN ('pending', 'leased')) AS due";
-    let rows = engine.rows(Select::new(sql.to_owned(), Vec::new(), [ColumnKind::DateTime])).await?;
+pub(crate) async fn next_due(engine: &impl Engine, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Fault> {
+    let sql = "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM fw_timer WHERE due_at > $1 UNION ALL \
+               SELECT min(next_at) FROM fw_outbox WHERE state IN ('pending', 'leased') AND next_at > $1) AS due";
+    let params = vec![bind_instant(engine.dialect(), at)];
+    let rows = engine.rows(Select::new(sql.to_owned(), params, [ColumnKind::DateTime])).await?;
     rows.into_iter().next().map_or(Ok(None), |row| Reader::new(row).maybe_time())
+}
+
+pub(crate) async fn due_channels(engine: &impl Engine, at: DateTime<Utc>) -> Result<Vec<Key>, Fault> {
+    let sql = "SELECT DISTINCT channel FROM fw_outbox WHERE state IN ('pending', 'leased') AND next_at <= $1 \
+               ORDER BY channel";
+    let params = vec![bind_instant(engine.dialect(), at)];
+    let rows = engine.rows(Select::new(sql.to_owned(), params, [ColumnKind::Text])).await?;
+    rows.into_iter().map(|row| Reader::new(row).key()).collect()
 }
 
 /// A leased message is due again when its lease ends: so `next_at` is the one thing to look at.
 pub(crate) async fn claim_messages(
     engine: &impl Engine,
+    channel: &str,
     at: DateTime<Utc>,
     lease_until: DateTime<Utc>,
     limit: u32,
@@ -41,10 +66,10 @@ pub(crate) async fn claim_messages(
     let sql = format!(
         "UPDATE fw_outbox SET state = 'leased', epoch = epoch + 1, attempts = attempts + 1, next_at = $1 \
          WHERE message_key IN (SELECT message_key FROM fw_outbox WHERE state IN ('pending', 'leased') \
-         AND next_at <= $2 ORDER BY next_at, message_key LIMIT {limit}{lock}) RETURNING {}",
+         AND channel = $2 AND next_at <= $3 ORDER BY next_at, message_key LIMIT {limit}{lock}) RETURNING {}",
         MESSAGE.columns
     );
-    let params = vec![bind_instant(dialect, lease_until), bind_instant(dialect, at)];
+    let params = vec![bind_instant(dialect, lease_until), text(channel), bind_instant(dialect, at)];
     let rows = engine.change_rows(Select::new(sql, params, MESSAGE.kinds)).await?;
     let claimed = rows.into_iter().map(|row| {
         let (message, _, attempts, epoch, _) = codec::message(row)?;

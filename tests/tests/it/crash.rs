@@ -98,7 +98,7 @@ async fn wrong(store: Arc<dyn Store>, said: &Said) -> Vec<String> {
             wrong.push(format!("a message to `{}` is stored twice", message.to));
         }
     }
-    let timers = engine.store().due_timers(engine.clock().now() + chrono::Duration::days(1), 1_000_000).await;
+    let timers = engine.store().due_timers(engine.clock().now() + chrono::Duration::days(1), None, 1_000_000).await;
     let waiting = timers.expect("timers").len();
     let filed: Vec<_> = records.iter().filter(|(what, _)| !what.starts_with("import.")).collect();
     let mut tasks = 0;

@@ -32,6 +32,7 @@ pub(crate) const STEPS: &[&[&str]] = &[&[
     "CREATE TABLE fw_message (pack @text NOT NULL, name @text NOT NULL, message_id @text NOT NULL, at @time NOT NULL, PRIMARY KEY (pack, name, message_id))",
     // state: pending, leased, sent, failed.
     "CREATE TABLE fw_outbox (message_key @text PRIMARY KEY, pack @text NOT NULL, channel @text NOT NULL, template @text NOT NULL, address @text NOT NULL, subject @text, body @text NOT NULL, instance @id NOT NULL, form @text, record @id, created_at @time NOT NULL, state @text NOT NULL, attempts @int NOT NULL, next_at @time NOT NULL, epoch @int NOT NULL, reason @text, settled_at @time)",
+    "CREATE INDEX fw_outbox_channel ON fw_outbox (channel, next_at, message_key) WHERE state IN ('pending', 'leased')",
     "CREATE INDEX fw_outbox_due ON fw_outbox (next_at) WHERE state IN ('pending', 'leased')",
     "CREATE INDEX fw_outbox_created ON fw_outbox (created_at)",
     "CREATE TABLE fw_event (number @number, at @time NOT NULL, pack @text NOT NULL, form @text, record @id, instance @id, kind @text NOT NULL, step @text, activation @int, actor @id, actor_kind @text NOT NULL, data @json NOT NULL)",

@@ -168,10 +168,20 @@ async fn instances_tasks_and_timers_are_read_as_written(world: Arc<World>) {
     let tasks = asked(&world, of_record, |facts| facts.record_tasks.get(&("thing".into(), id(2))).cloned()).await;
     assert_eq!(tasks, [task(6, Pool::Person), handle], "open ones first");
 
-    assert_eq!(world.store.due_timers(at(4), 9).await.unwrap(), []);
-    let due = world.store.due_timers(at(5), 9).await.unwrap();
+    assert_eq!(world.store.due_timers(at(4), None, 9).await.unwrap(), []);
+    let due = world.store.due_timers(at(5), None, 9).await.unwrap();
     assert_eq!(due.iter().map(|timer| (timer.id, timer.due_at)).collect::<Vec<_>>(), [(id(9), at(5))]);
-    assert_eq!(world.store.next_due().await.unwrap(), Some(at(5)));
+    assert_eq!(world.store.next_due(at(4)).await.unwrap(), Some(at(5)));
+    assert_eq!(world.store.next_due(at(5)).await.unwrap(), None, "what is due already is no reason to wake up");
+
+    let timers_set = vec![timer(21, 5), timer(20, 5), timer(22, 6), timer(23, 7)];
+    write(&world, ChangeSet { timers_set, ..Default::default() }).await;
+    let (mut walked, mut after) = (Vec::new(), None);
+    while let Some(timer) = world.store.due_timers(at(6), after, 1).await.unwrap().first() {
+        walked.push(timer.id.as_u128());
+        after = Some((timer.due_at, timer.id));
+    }
+    assert_eq!(walked, [9, 20, 21, 22], "in due order, each once");
 }
 
 async fn a_start_key_starts_once(world: Arc<World>) {
@@ -269,26 +279,32 @@ async fn boxes_hold_what_is_due_first(world: Arc<World>) {
 }
 
 async fn a_message_is_leased_settled_and_tried_again(world: Arc<World>) {
-    let outbox = vec![message("one", 10), message("two", 20)];
+    let other = OutboxMessage { channel: "sms".into(), ..message("three", 12) };
+    let outbox = vec![message("one", 10), message("two", 20), other];
     write(&world, ChangeSet { outbox, ..Default::default() }).await;
     let store = &world.store;
-    assert_eq!(store.claim_messages(at(9), at(100), 9).await.unwrap(), [], "not due yet");
-    let first = store.claim_messages(at(15), at(100), 9).await.unwrap();
+    assert_eq!(store.claim_messages("mail", at(9), at(100), 9).await.unwrap(), [], "not due yet");
+    let first = store.claim_messages("mail", at(15), at(100), 9).await.unwrap();
     assert_eq!(first.iter().map(|claim| (claim.key.as_str(), claim.attempts)).collect::<Vec<_>>(), [("one", 0)]);
     assert_eq!(first[0].message, message("one", 10));
-    assert_eq!(store.next_due().await.unwrap(), Some(at(20)));
-    let second = store.claim_messages(at(30), at(100), 9).await.unwrap();
+    assert_eq!(store.next_due(at(15)).await.unwrap(), Some(at(20)));
+    assert_eq!(store.due_channels(at(15)).await.unwrap(), ["sms".into()], "the other one's message is leased");
+    assert_eq!(store.due_channels(at(20)).await.unwrap(), ["mail".into(), "sms".into()]);
+    let of_another = store.claim_messages("sms", at(15), at(100), 9).await.unwrap();
+    assert_eq!(of_another.iter().map(|claim| claim.key.as_str()).collect::<Vec<_>>(), ["three"]);
+    assert!(store.settle_message("three", of_another[0].epoch, &Delivery::Sent, at(16)).await.unwrap());
+    let second = store.claim_messages("mail", at(30), at(100), 9).await.unwrap();
     assert_eq!(second.iter().map(|claim| claim.key.as_str()).collect::<Vec<_>>(), ["two"], "the other is leased");
 
     let retry = Delivery::Retry { at: at(60), reason: "503".to_owned() };
     assert!(store.settle_message("two", second[0].epoch, &retry, at(31)).await.unwrap());
     assert!(!store.settle_message("two", second[0].epoch, &Delivery::Sent, at(32)).await.unwrap(), "settled already");
-    let again = store.claim_messages(at(60), at(110), 9).await.unwrap();
+    let again = store.claim_messages("mail", at(60), at(110), 9).await.unwrap();
     assert_eq!((again[0].key.as_str(), again[0].attempts), ("two", 1));
     assert!(store.settle_message("two", again[0].epoch, &Delivery::Sent, at(61)).await.unwrap());
 
     // The lease of the first ran out: somebody else takes it, and its first holder comes too late.
-    let taken = store.claim_messages(at(100), at(200), 9).await.unwrap();
+    let taken = store.claim_messages("mail", at(100), at(200), 9).await.unwrap();
     assert_eq!((taken[0].key.as_str(), taken[0].attempts), ("one", 1));
     assert!(!store.settle_message("one", first[0].epoch, &Delivery::Sent, at(101)).await.unwrap());
     let failed = Delivery::Failed { reason: "gone".to_owned() };
@@ -298,8 +314,8 @@ async fn a_message_is_leased_settled_and_tried_again(world: Arc<World>) {
         .iter()
         .map(|(message, state, tries, why)| (message.key.as_str(), state.as_str(), *tries, why.as_deref()))
         .collect();
-    assert_eq!(left, [("two", "sent", 2, None), ("one", "failed", 2, Some("gone"))]);
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(left, [("two", "sent", 2, None), ("three", "sent", 1, None), ("one", "failed", 2, Some("gone"))]);
+    assert_eq!(store.next_due(at(0)).await.unwrap(), None);
 }
 
 async fn schedules_move_only_forward_from_where_they_were(world: Arc<World>) {
