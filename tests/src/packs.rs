@@ -46,13 +46,13 @@ pub fn waiting() -> Bundle {
                 r#"{"label": "Handling", "for": "request",
                     "start": {"filed": {"on": "created", "next": "greet"}},
                     "steps": {
-                      "greet": {"type": "notify", "to": "=record.what", "channels": ["hook"], "template": "seen", "next": "pause"},
+                      "greet": {"type": "notify", "to": "=record.what", "channels": ["hook"], "template": "seen", "data": {"what": "=record.what"}, "next": "pause"},
                       "pause": {"type": "wait", "events": {"over": {"after": "PT1M", "set": {"state": "seen"}, "next": "bye"}}},
-                      "bye": {"type": "notify", "to": "=record.what", "channels": ["hook"], "template": "seen", "next": "look"},
+                      "bye": {"type": "notify", "to": "=record.what", "channels": ["hook"], "template": "seen", "data": {"what": "=record.what"}, "next": "look"},
                       "look": {"type": "user", "assign": {"queue": "desk"}, "outcomes": {"done": {"set": {"state": "done"}, "next": "finish"}}},
                       "finish": {"type": "end", "outcome": "done"}}}"#,
             ),
-            ("templates/seen.en.txt", "Subject: Seen\nWe have seen {{ record.what }}."),
+            ("templates/seen.en.txt", "Subject: Seen\nWe have seen {{ data.what }}."),
             (
                 "imports/bulk.json",
                 r#"{"label": "Bulk", "source": {"type": "upload"}, "format": "csv",

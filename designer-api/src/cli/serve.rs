@@ -57,6 +57,9 @@ impl Serve {
         // The port is taken first, so that a second server fails before it touches anything.
         let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         let clock = if self.virtual_clock { Clock::standing_at(Utc::now()) } else { Clock::System };
+        let mut file = file;
+        // A demonstration writes to a file what it has no address for.
+        file.channels.pretend = self.demo;
         let engine = start_engine(&self.store, file, clock).await?;
         if !self.deploy_packs(&engine).await? {
             return Ok(false);
@@ -90,6 +93,11 @@ impl Serve {
                     return Ok(false);
                 }
                 Err(error) => return Err(error.into()),
+            }
+        }
+        for pack in &engine.deployed().packs {
+            for channel in engine.channels().without_address(pack) {
+                tracing::warn!(pack = %pack.key(), "channel `{channel}` has no address: its messages fail");
             }
         }
         if engine.deployed().packs.is_empty() {

@@ -41,7 +41,7 @@ fn workflow() -> Json {
         "steps": {
             "route": {"type": "decision", "decision": "routing",
                 "set": {"queue": "=step.route.queue", "priority": "=step.route.priority", "resolve_by": "=now + step.route.within"}, "next": "ack"},
-            "ack": {"type": "notify", "to": "=record.phone", "channels": ["sms"], "template": "ack", "data": {"due": "=record.resolve_by"}, "next": "price"},
+            "ack": {"type": "notify", "to": "=record.phone", "channels": ["sms"], "template": "ack", "data": {"subject": "=record.subject", "amount": "=record.amount", "due": "=record.resolve_by", "closed_at": "=record.closed_at"}, "next": "price"},
             "price": {"type": "script", "script": "fee", "in": {"amount": "=record.amount ?? 0"}, "out": {"fee": "money"},
                 "set": {"fee": "=step.price.fee"}, "next": "handle"},
             "handle": {"type": "user", "label": {"en": "Handle"}, "assign": {"queue": "=record.queue ?? 'desk'"}, "due": {"after": "P1D"},
@@ -85,7 +85,7 @@ fn files_with(workflow: Json, decision: Json) -> Vec<(&'static str, Json)> {
         (
             "templates/ack.en.txt",
             json!(
-                "Subject: {{ record.subject }}\n{% if record.amount %}{{ record.amount }} by {{ data.due | local }}{% endif %} {{ record.closed_at }}"
+                "Subject: {{ data.subject }}\n{% if data.amount %}{{ data.amount }} by {{ data.due | local }}{% endif %} {{ data.closed_at }}"
             ),
         ),
     ]

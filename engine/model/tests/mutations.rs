@@ -48,7 +48,7 @@ const FILES: &[(&str, &str)] = &[
                     "due": {"after": "P2D"}},
               "w": {"type": "wait", "events": {"t": {"after": "P1D", "next": "u"}, "z": {"until": "=record.due", "next": "m"}}},
               "s": {"type": "script", "script": "k", "in": {"a": "=record.code"}, "out": {"b": "text"}, "next": "m"},
-              "m": {"type": "notify", "to": "=record.code", "channels": ["mail"], "template": "t", "next": "c"},
+              "m": {"type": "notify", "to": "=record.code", "channels": ["mail"], "template": "t", "data": {"code": "=record.code"}, "next": "c"},
               "c": {"type": "choice", "branches": {"b": {"if": "record.amount > 1", "next": "e"}}, "else": "end"},
               "e": {"type": "end", "outcome": "done"}}}"#,
     ),
@@ -97,7 +97,7 @@ const FILES: &[(&str, &str)] = &[
               {"advance": "PT1H"}, {"crash": true}, {"read": "p"}, {"delete": "p"}]}"#,
     ),
     ("data/order.json", r#"[{"code": "A", "amount": "3", "state": "open"}]"#),
-    ("templates/t.en.txt", "Hello {{ record.code }}"),
+    ("templates/t.en.txt", "Hello {{ data.code }}"),
     ("scripts/k.rhai", "#{b: a}"),
 ];
 

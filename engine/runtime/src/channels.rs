@@ -11,8 +11,8 @@ use sha2::Sha256;
 use tokio::io::AsyncWriteExt;
 
 use formwork_core::change::OutboxMessage;
-use formwork_model::Pack;
 use formwork_model::pack::ChannelKind;
+use formwork_model::{Key, Pack};
 
 /// How long the other side may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,6 +24,23 @@ pub struct Channels {
     /// By channel key.
     #[serde(flatten)]
     pub webhooks: HashMap<String, Webhook>,
+    /// What becomes of messages of a webhook without an address: with `true` they are written to the message file and
+    /// count as sent, in demonstrations and cases; else they fail.
+    #[serde(skip)]
+    pub pretend: bool,
+}
+
+impl Channels {
+    /// No addresses: every message is written to the message file.
+    pub fn pretending() -> Self {
+        Self { pretend: true, ..Self::default() }
+    }
+
+    /// Webhook channels of the pack whose messages cannot leave.
+    pub fn without_address<'a>(&'a self, pack: &'a Pack) -> impl Iterator<Item = &'a Key> {
+        let webhooks = pack.channels().iter().filter(|(_, channel)| channel.kind == ChannelKind::Webhook);
+        webhooks.map(|(key, _)| key).filter(|key| !self.pretend && !self.webhooks.contains_key(&***key))
+    }
 }
 
 /// Where a webhook channel posts to.
@@ -62,7 +79,7 @@ pub struct Refused {
 }
 
 impl Sender {
-    /// A sender that writes file messages (and those of webhooks without an address) as lines to `sink`.
+    /// A sender that writes file messages as lines to `sink`.
     pub fn new(channels: Channels, sink: PathBuf) -> Self {
         // The process may have chosen a provider already; whoever was first wins.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -74,17 +91,22 @@ impl Sender {
         Self { channels, sink, client }
     }
 
+    /// Where messages go.
+    pub fn channels(&self) -> &Channels {
+        &self.channels
+    }
+
     /// Sends one message under its key.
     pub async fn send(&self, pack: &Pack, message: &OutboxMessage, key: &str) -> Result<(), Refused> {
-        let kind = pack.channels().get(&message.channel).copied();
-        match (kind, self.channels.webhooks.get(&*message.channel)) {
+        let never = |reason| Err(Refused { reason, passing: false, retry_after: None });
+        let channel = &message.channel;
+        match (pack.channels().get(channel).map(|channel| channel.kind), self.channels.webhooks.get(&**channel)) {
             (Some(ChannelKind::Webhook), Some(webhook)) => self.post(webhook, message, key).await,
+            (Some(ChannelKind::Webhook), None) if !self.channels.pretend => {
+                never(format!("channel `{channel}` has no address in the environment"))
+            }
             (Some(_), _) => self.append(message, key).await,
-            (None, _) => Err(Refused {
-                reason: format!("channel `{}` is no longer part of the pack", message.channel),
-                passing: false,
-                retry_after: None,
-            }),
+            (None, _) => never(format!("channel `{channel}` is no longer part of the pack")),
         }
     }
 

@@ -120,6 +120,11 @@ impl Engine {
         &self.clock
     }
 
+    /// Where messages go.
+    pub fn channels(&self) -> &Channels {
+        self.sender.channels()
+    }
+
     /// What is deployed now.
     pub fn deployed(&self) -> Arc<Deployed> {
         self.registry.deployed()

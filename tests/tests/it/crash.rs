@@ -73,7 +73,7 @@ async fn wrong(store: Arc<dyn Store>, said: &Said) -> Vec<String> {
     let folder = TempDir::new().expect("a scratch folder");
     let environment = Environment {
         clock: Clock::System,
-        channels: Channels::default(),
+        channels: Channels::pretending(),
         message_file: folder.path().join("messages.jsonl"),
         seeds: Seeds::Random,
         replica_bytes_max: 16 << 20,

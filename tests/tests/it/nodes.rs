@@ -20,7 +20,7 @@ async fn node(url: &str, folder: &TempDir, name: &str) -> Arc<Engine> {
     let store = Arc::new(PostgresStore::open(url, postgres::Options::default()).await.expect("the store opens"));
     let environment = Environment {
         clock: Clock::System,
-        channels: Channels::default(),
+        channels: Channels::pretending(),
         message_file: folder.path().join(name),
         seeds: Seeds::Random,
         replica_bytes_max: 16 << 20,

@@ -79,3 +79,22 @@ async fn retried_on_sqlite() {
 async fn retried_on_postgres() {
     a_message_is_retried_until_it_arrives(&Postgres::default()).await;
 }
+
+#[tokio::test]
+async fn a_channel_without_an_address_fails_unless_it_pretends() {
+    for (channels, expected) in [(Channels::default(), "failed"), (Channels::pretending(), "sent")] {
+        let host = Sqlite::default();
+        let start = Utc.with_ymd_and_hms(2026, 1, 5, 9, 0, 0).single().expect("an instant");
+        let store = host.open("webhook").await.expect("the store opens");
+        let server = TestServer::start(store, &packs::waiting(), Clock::standing_at(start), channels).await;
+        let pack = server.engine.deployed().packs[0].clone();
+        let values = json!({"what": "x"}).as_object().cloned().expect("an object");
+        let act = Act::Create { form: "request".into(), values, effects: Effects::ALL };
+        server.engine.submit(&pack, Viewer::system("en"), act, None).await.expect("committed");
+        server.engine.advance_to(start).await.expect("due work runs");
+        let (_, state, _, reason) = &server.engine.store().messages(10).await.expect("messages")[0];
+        assert_eq!(state, expected, "{reason:?}");
+        let unable: Vec<_> = server.engine.channels().without_address(&pack).collect();
+        assert_eq!(unable.is_empty(), expected == "sent", "what fails is warned of: {unable:?}");
+    }
+}

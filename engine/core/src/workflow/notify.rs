@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use chrono::DateTime;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, escape_formatter};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, json};
 
 use formwork_model::Key;
 use formwork_model::pack::material::Template;
@@ -13,10 +13,8 @@ use formwork_model::pack::workflow::{Node, NotifyStep};
 
 use super::run::{Halt, Run, incident};
 use crate::Stop;
-use crate::access::{Presenter, Projection};
 use crate::change::OutboxMessage;
-use crate::viewer::Viewer;
-use crate::wire::{instant_text, render};
+use crate::wire::render;
 
 /// Instructions of a template.
 const FUEL: u64 = 100_000;
@@ -31,8 +29,12 @@ impl<'a> Run<'_, 'a> {
             self.note("message.skipped", place, json!({"template": step.template, "reason": "off"}));
             return Ok(());
         }
-        let (Some(to), Some(channel)) = (self.text(&node.key, &step.to)?, step.channels.first()) else {
+        let Some(to) = self.text(&node.key, &step.to)? else {
             self.note("message.skipped", place, json!({"template": step.template, "reason": "no address"}));
+            return Ok(());
+        };
+        let Some(channel) = step.channels.iter().find(|channel| self.takes(channel, &to)) else {
+            self.note("message.skipped", place, json!({"template": step.template, "reason": "no channel"}));
             return Ok(());
         };
         let Some(template) = self.pack.templates().get(&step.template) else {
@@ -62,10 +64,17 @@ impl<'a> Run<'_, 'a> {
         Ok(())
     }
 
+    fn takes(&self, channel: &Key, to: &str) -> bool {
+        self.pack.channels().get(channel).is_some_and(|channel| channel.takes.is_none_or(|kind| kind.fits(to)))
+    }
+
     fn rendered(&self, step: &Key, notify: &NotifyStep, template: &Template) -> Result<String, Halt> {
-        let language = self.pack.languages().first().map_or("en", String::as_str);
-        let text = template.texts.get(language).or_else(|| template.texts.values().next());
-        let text = text.map(String::as_str).unwrap_or_default();
+        let language = match &notify.language {
+            Some(language) => self.text(step, language)?,
+            None => None,
+        };
+        let text = template.text(language.as_deref().unwrap_or_default());
+        // All a template reads: what the step names, and the check has seen.
         let mut data = Map::new();
         for (key, setting) in &notify.data {
             let value = self.evaluated(step, |scene| scene.setting(setting))?;
@@ -75,16 +84,10 @@ impl<'a> Run<'_, 'a> {
             };
             data.insert(key.to_string(), render(&value, &ty));
         }
-        let instance = json!({
-            "id": self.instance.id,
-            "key": self.instance.key,
-            "started_at": instant_text(self.instance.started_at),
-            "workflow": self.instance.workflow,
-        });
-        let context = json!({"record": self.body(language)?, "data": data, "instance": instance});
+        let context = json!({"data": data});
         let zone = *self.pack.timezone();
         let mut environment = ENVIRONMENT.clone();
-        // `{{ record.due_by | local }}`: an instant as people of the pack read it.
+        // `{{ data.due_by | local }}`: an instant as people of the pack read it.
         environment.add_filter("local", move |text: String| match DateTime::parse_from_rfc3339(&text) {
             Ok(at) => at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
             Err(_) => text,
@@ -95,18 +98,6 @@ impl<'a> Run<'_, 'a> {
             return Err(incident(step, "template_failed", format!("the message is longer than {BYTES_MAX} bytes")));
         }
         Ok(rendered)
-    }
-
-    /// The record as it is now, with the titles of its links.
-    fn body(&self, language: &str) -> Result<Json, Halt> {
-        let Some(session) = &self.session else { return Ok(Json::Null) };
-        let system = Viewer::system(language);
-        let context = self.turn.context.for_viewer(&system);
-        let projection = Projection::new(context.pack, &session.form().key, &system, None);
-        let mut presenter = Presenter::new(context);
-        let body = presenter.body(&projection, session.record(), None, false)?;
-        presenter.finish()?;
-        Ok(Json::Object(body))
     }
 }
 

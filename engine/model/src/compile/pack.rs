@@ -9,7 +9,7 @@ use crate::documents::common::Keyed;
 use crate::documents::{Kind, pack as author};
 use crate::expr::Type;
 use crate::pack::form::Form;
-use crate::pack::{ChannelKind, Contents, MessageKind, NavGroup, NavTarget, Queue, Role};
+use crate::pack::{AddressKind, Channel, ChannelKind, Contents, MessageKind, NavGroup, NavTarget, Queue, Role};
 use crate::{Key, Value};
 
 use super::context::{BUILT_IN_ROLES, Context};
@@ -51,11 +51,7 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
         roles: roles(context, document),
         queues: queues(context, &author.queues, &at.key("queues")),
         settings: settings(context, &author.settings, &at.key("settings")),
-        channels: author
-            .channels
-            .iter()
-            .map(|(key, channel)| (Key::from(key.as_str()), channel_kind(channel)))
-            .collect(),
+        channels: author.channels.iter().map(|(key, author)| (Key::from(key.as_str()), channel(author))).collect(),
         messages: messages(context, &author.messages, &at.key("messages")),
         nav: nav(context, &author.nav, &at.key("nav")),
         home: home(context, &author.home, &at.key("home")),
@@ -225,11 +221,16 @@ fn settings(
         .collect()
 }
 
-fn channel_kind(channel: &author::Channel) -> ChannelKind {
-    match channel.kind {
+fn channel(channel: &author::Channel) -> Channel {
+    let kind = match channel.kind {
         author::ChannelType::Webhook => ChannelKind::Webhook,
         author::ChannelType::File => ChannelKind::File,
-    }
+    };
+    let takes = channel.takes.map(|takes| match takes {
+        author::AddressKind::Phone => AddressKind::Phone,
+        author::AddressKind::Email => AddressKind::Email,
+    });
+    Channel { kind, takes }
 }
 
 fn nav(context: &Context<'_>, groups: &Keyed<author::NavEntry>, at: &At) -> IndexMap<Key, NavGroup> {

@@ -14,7 +14,7 @@ use crate::value::Duration;
 use crate::{Key, Value};
 
 use super::workflow::Flow;
-use super::{decision, form};
+use super::{decision, form, template};
 
 /// The node of a step; nothing where it has nothing to stand on.
 pub(super) fn compile(flow: &Flow<'_, '_>, key: &str, step: &Step, at: &At) -> Option<Node> {
@@ -108,14 +108,21 @@ impl StepCompiler<'_, '_, '_> {
                 context.unknown("FW0306", &at.key("channels").index(index), "channel", channel, known);
             }
         }
-        if !context.documents.templates.contains_key(step.template.as_str()) {
-            let known = context.documents.templates.keys().map(|key| &**key);
-            context.unknown("FW0306", &at.key("template"), "template", &step.template, known);
+        match context.documents.templates.get(step.template.as_str()) {
+            Some(texts) => template::unread(context, &step.template, texts, &step.data, &at.key("data")),
+            None => {
+                let known = context.documents.templates.keys().map(|key| &**key);
+                context.unknown("FW0306", &at.key("template"), "template", &step.template, known);
+            }
         }
+        let language = step.language.as_ref();
+        let language =
+            language.and_then(|given| context.setting(given, &self.flow.scope(), &Type::Text, &at.key("language")));
         Some(Action::Notify(Box::new(NotifyStep {
             to: to?,
             channels: step.channels.iter().map(|channel| Key::from(channel.as_str())).collect(),
             template: step.template.as_str().into(),
+            language,
             data: self.values(&step.data, &at.key("data")),
             next: next?,
         })))

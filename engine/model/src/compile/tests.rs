@@ -145,7 +145,7 @@ fn a_workflow_is_lowered_to_nodes_and_targets() {
         ("forms/person.json", PERSON),
         ("forms/order.json", ORDER),
         ("scripts/words.rhai", "#{text: name}"),
-        ("templates/ack.en.txt", "Subject: Hello\nDear {{ record.no }}"),
+        ("templates/ack.en.txt", "Subject: Hello\nDear {{ data.no }}"),
         (
             "decisions/route.json",
             r#"{"label": "Route", "for": "order", "hit": "first", "inputs": {"sum": "net", "state": "state"},
@@ -165,7 +165,7 @@ fn a_workflow_is_lowered_to_nodes_and_targets() {
                   "pause": {"type": "wait", "events": {"later": {"after": "=step.route.after", "next": "task"}}},
                   "say": {"type": "script", "script": "words", "in": {"name": "=record.no"}, "out": {"text": "text"},
                           "set": {"note": "=step.say.text"}, "next": "mail"},
-                  "mail": {"type": "notify", "to": "=record.note", "channels": ["mail"], "template": "ack", "next": "size"},
+                  "mail": {"type": "notify", "to": "=record.note", "channels": ["mail"], "template": "ack", "data": {"no": "=record.no"}, "next": "size"},
                   "size": {"type": "choice", "branches": {"big": {"if": "record.net > 10", "next": "done"}}, "else": "end"},
                   "done": {"type": "end", "outcome": "big"}}}"#,
         ),

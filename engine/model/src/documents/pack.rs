@@ -119,6 +119,19 @@ pub struct Channel {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: ChannelType,
+    /// The addresses it takes; absent: any.
+    pub takes: Option<AddressKind>,
+}
+
+/// Kinds of addresses.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum AddressKind {
+    /// A phone number.
+    Phone,
+    /// An e-mail address.
+    Email,
 }
 
 /// What names of messages look like: keys with dots between.

@@ -17,6 +17,16 @@ pub struct Template {
     pub texts: IndexMap<String, String>,
 }
 
+impl Template {
+    /// The text in a language: `zh` finds `zh-CN`; else that of the pack's first.
+    pub fn text(&self, language: &str) -> &str {
+        let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        let close = || self.texts.iter().find(|(tag, _)| primary(tag) == primary(language)).map(|(_, text)| text);
+        let text = self.texts.get(language).or_else(close).or_else(|| self.texts.values().next());
+        text.map(String::as_str).unwrap_or_default()
+    }
+}
+
 /// How a file becomes records.
 #[derive(Debug, Clone)]
 pub struct Import {

@@ -55,7 +55,7 @@ pub(crate) struct Contents {
     pub(crate) roles: IndexMap<Key, Role>,
     pub(crate) queues: IndexMap<Key, Queue>,
     pub(crate) settings: IndexMap<Key, (Type, Value)>,
-    pub(crate) channels: IndexMap<Key, ChannelKind>,
+    pub(crate) channels: IndexMap<Key, Channel>,
     pub(crate) messages: IndexMap<Key, MessageKind>,
     pub(crate) nav: IndexMap<Key, NavGroup>,
     pub(crate) home: IndexMap<Key, NavTarget>,
@@ -103,7 +103,7 @@ read! {
     /// `settings.x`: type and value.
     settings: IndexMap<Key, (Type, Value)>;
     /// Channels of messages.
-    channels: IndexMap<Key, ChannelKind>;
+    channels: IndexMap<Key, Channel>;
     /// Events from outside, by name.
     messages: IndexMap<Key, MessageKind>;
     /// Groups of the side bar.
@@ -192,6 +192,40 @@ pub struct MessageKind {
     pub from: Vec<Key>,
     /// What it carries.
     pub data: IndexMap<Key, Type>,
+}
+
+/// A channel of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Channel {
+    /// Where its messages go.
+    pub kind: ChannelKind,
+    /// The addresses it takes; absent: any.
+    pub takes: Option<AddressKind>,
+}
+
+/// Kinds of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressKind {
+    /// A phone number.
+    Phone,
+    /// An e-mail address.
+    Email,
+}
+
+impl AddressKind {
+    /// Whether a text is such an address, as far as its form tells: enough to keep the two apart.
+    pub fn fits(self, address: &str) -> bool {
+        match self {
+            AddressKind::Phone => {
+                let digits = address.strip_prefix('+').unwrap_or(address);
+                digits.chars().any(|c| c.is_ascii_digit())
+                    && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '(' | ')'))
+            }
+            AddressKind::Email => address.split_once('@').is_some_and(|(name, host)| {
+                !name.is_empty() && !host.is_empty() && !host.contains('@') && !address.contains(char::is_whitespace)
+            }),
+        }
+    }
 }
 
 /// Where messages of a channel go.

@@ -362,11 +362,13 @@ pub struct Outcome {
 pub struct NotifyStep {
     /// The address; nothing is sent where it is null.
     pub to: Setting,
-    /// The first channel of the list is used.
+    /// The first channel that takes the address is used.
     pub channels: Vec<Key>,
     /// The template.
     pub template: Key,
-    /// Values for the template, as `data.x`.
+    /// The recipient's language.
+    pub language: Option<Setting>,
+    /// Values for the template, as `data.x`: all it reads.
     pub data: IndexMap<Key, Setting>,
     /// Then.
     pub next: Target,

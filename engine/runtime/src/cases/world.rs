@@ -194,7 +194,7 @@ impl<'h> World<'h> {
 async fn start(host: &dyn Host, name: &str, at: DateTime<Utc>, first_seed: u64) -> Result<Arc<Engine>, Fault> {
     let environment = Environment {
         clock: Clock::standing_at(at),
-        channels: Channels::default(),
+        channels: Channels::pretending(),
         message_file: host.message_file(name),
         seeds: Seeds::Counting(AtomicU64::new(first_seed)),
         replica_bytes_max: 64 << 20,

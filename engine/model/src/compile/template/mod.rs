@@ -2,6 +2,7 @@
 
 mod scan;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use indexmap::IndexMap;
@@ -12,19 +13,14 @@ use crate::diagnostic::At;
 use crate::documents::common::{Given, Keyed};
 use crate::documents::steps::StepOptions;
 use crate::documents::{Kind, workflow};
-use crate::expr::ir::Slot;
-use crate::expr::scope::FieldShape;
-use crate::expr::{TableRef, Type};
 use crate::pack::material::Template;
 use crate::structure::did_you_mean;
 
 use super::context::Context;
 use scan::Word;
 
-/// What a template may name.
-const ROOTS: [&str; 3] = ["record", "data", "instance"];
-/// What is known of the instance.
-const INSTANCE: [&str; 4] = ["id", "key", "started_at", "workflow"];
+/// What a template reads: the step says what a message gives away, and nothing else is there.
+const ROOT: &str = "data";
 /// Filters the platform adds to those of minijinja.
 const OWN_FILTERS: [&str; 1] = ["local"];
 
@@ -57,14 +53,8 @@ pub(super) fn compile(context: &Context<'_>) -> IndexMap<Key, Template> {
     compiled
 }
 
-/// A step that sends the template: the form its record is of, and what it gives as `data`.
-struct Use<'d> {
-    form: Option<&'d str>,
-    data: &'d Keyed<Given>,
-}
-
-/// The steps that send the template; nothing where a workflow cannot be read.
-fn uses<'d>(context: &Context<'d>, template: &str) -> Option<Vec<Use<'d>>> {
+/// What the steps that send the template give it; nothing where a workflow cannot be read.
+fn uses<'d>(context: &Context<'d>, template: &str) -> Option<Vec<&'d Keyed<Given>>> {
     let documents = context.documents;
     let is_whole = |workflow: &super::load::Document<workflow::Workflow>| workflow.cut.is_empty();
     if documents.broken.iter().any(|(kind, _)| *kind == Kind::Workflow) || !documents.workflows.values().all(is_whole) {
@@ -76,14 +66,14 @@ fn uses<'d>(context: &Context<'d>, template: &str) -> Option<Vec<Use<'d>>> {
             if let StepOptions::Notify(notify) = &step.options
                 && notify.template == template
             {
-                uses.push(Use { form: workflow.body.form.as_deref(), data: &notify.data });
+                uses.push(&notify.data);
             }
         }
     }
     Some(uses)
 }
 
-fn check(context: &Context<'_>, text: &str, uses: Option<&[Use<'_>]>, at: &At) {
+fn check(context: &Context<'_>, text: &str, uses: Option<&[&Keyed<Given>]>, at: &At) {
     let mut environment = Environment::new();
     environment.add_filter(OWN_FILTERS[0], |text: String| text);
     if let Err(error) = environment.add_template("template", text) {
@@ -107,7 +97,7 @@ fn check(context: &Context<'_>, text: &str, uses: Option<&[Use<'_>]>, at: &At) {
         if environment.globals().any(|(global, _)| global == segments[0]) {
             continue;
         }
-        let Some((wrong, message, hint)) = unknown(context, &segments, uses) else { continue };
+        let Some((wrong, message, hint)) = unknown(&segments, uses) else { continue };
         for start in scan::occurrences(text, &name) {
             let before: usize = segments[..wrong].iter().map(|segment| segment.len() + 1).sum();
             let span = start + before..start + before + segments[wrong].len();
@@ -140,63 +130,38 @@ fn check_word(context: &Context<'_>, environment: &Environment<'_>, word: Word<'
 }
 
 /// Which segment of a name leads nowhere, in words.
-fn unknown(
-    context: &Context<'_>,
-    segments: &[&str],
-    uses: Option<&[Use<'_>]>,
-) -> Option<(usize, String, Option<String>)> {
-    let root = segments[0];
-    if !ROOTS.contains(&root) {
-        let hint =
-            did_you_mean(root, ROOTS.into_iter()).or_else(|| Some("there are `record`, `data`, `instance`".to_owned()));
-        return Some((0, format!("unknown name `{root}`"), hint));
+fn unknown(segments: &[&str], uses: Option<&[&Keyed<Given>]>) -> Option<(usize, String, Option<String>)> {
+    let (root, name) = (segments[0], segments.get(1));
+    if root != ROOT {
+        let given = segments.last().unwrap_or(&root);
+        let hint = format!(
+            "a template reads `data` only: `\"data\": {{\"{given}\": \"=…\"}}` in the step, `data.{given}` here"
+        );
+        return Some((0, format!("unknown name `{root}`"), Some(hint)));
     }
-    let name = *segments.get(1)?;
-    match root {
-        "record" => uses?.iter().find_map(|used| unknown_in_record(context, used.form, &segments[1..])),
-        "data" => {
-            let used = uses?.iter().find(|used| !used.data.contains_key(name))?;
-            let hint = did_you_mean(name, used.data.keys().map(String::as_str));
-            Some((1, format!("no `{name}` in the `data` of a step that sends this"), hint))
-        }
-        _ if INSTANCE.contains(&name) => None,
-        _ => {
-            let hint = did_you_mean(name, INSTANCE.into_iter());
-            Some((1, format!("unknown attribute `{name}` of the instance"), hint))
-        }
-    }
+    let given = uses?.iter().find(|given| name.is_some_and(|name| !given.contains_key(*name)))?;
+    let hint = did_you_mean(name?, given.keys().map(String::as_str));
+    Some((1, format!("no `{}` in the `data` of a step that sends this", name?), hint))
 }
 
-fn unknown_in_record(
-    context: &Context<'_>,
-    form: Option<&str>,
-    path: &[&str],
-) -> Option<(usize, String, Option<String>)> {
-    let name = path[0];
-    let Some(form) = form else {
-        return Some((0, "a step that sends this has no record".to_owned(), None));
+/// What a step gives and no text reads does nothing.
+pub(super) fn unread(context: &Context<'_>, key: &str, texts: &IndexMap<String, String>, data: &Keyed<Given>, at: &At) {
+    let environment = Environment::new();
+    let mut read = HashSet::new();
+    for text in texts.values() {
+        // What does not parse is told where it stands.
+        let Ok(template) = environment.template_from_str(text) else { return };
+        read.extend(template.undeclared_variables(true));
+    }
+    if read.contains(ROOT) {
+        return;
+    }
+    let is_read = |name: &str| {
+        let path = format!("{ROOT}.{name}");
+        read.iter().any(|read| *read == path || read.starts_with(&format!("{path}.")))
     };
-    let shape = context.shapes.tables.get(&TableRef::form(&form.into()))?;
-    let is_shown = |field: &FieldShape| field.backlink.is_none();
-    let ty = match shape.fields.get(name).filter(|field| is_shown(field)) {
-        Some(field) => field.ty.clone(),
-        None => match Slot::of_system(name, &form.into()) {
-            Some((_, ty)) => ty,
-            None => {
-                let known = shape.fields.iter().filter(|(_, field)| is_shown(field)).map(|(key, _)| &**key);
-                let hint = did_you_mean(name, known.chain(Slot::SYSTEM));
-                return Some((1, format!("unknown field `{name}` of `{form}`"), hint));
-            }
-        },
-    };
-    let member = *path.get(1)?;
-    let known: &[&str] = match ty {
-        Type::Null | Type::Rows(_) => return None,
-        Type::Link(_) | Type::User if name != "id" => &["id", "title"],
-        _ => &[],
-    };
-    let hint = did_you_mean(member, known.iter().copied()).or_else(|| {
-        (!known.is_empty()).then(|| "a template sees the `id` and the `title` of what a field links to".to_owned())
-    });
-    (!known.contains(&member)).then(|| (2, format!("`{name}` has no `{member}`"), hint))
+    for name in data.keys().filter(|name| !is_read(name)) {
+        let message = format!("no text of the template `{key}` reads `data.{name}`");
+        context.error_at_key("FW0417", &at.key(name), message, None);
+    }
 }

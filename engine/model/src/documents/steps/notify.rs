@@ -13,12 +13,15 @@ pub struct Notify {
     /// The address; nothing is sent where it is null.
     #[schemars(extend("x-formwork-expression" = value_expression("text", "workflow")))]
     pub to: Given,
-    /// The first channel that fits is used.
+    /// The first channel that takes the address is used.
     #[schemars(length(min = 1))]
     pub channels: Vec<String>,
     /// The template.
     pub template: String,
-    /// Values for the template, as `data.x`.
+    /// The recipient's language, `en` or `zh-CN`; the pack's first where it is null or there is no such text.
+    #[schemars(extend("x-formwork-expression" = value_expression("text", "workflow")))]
+    pub language: Option<Given>,
+    /// Values for the template, as `data.x`. The template reads nothing else: what a message gives away stands here.
     #[serde(default)]
     pub data: Keyed<Given>,
 }
