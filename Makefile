@@ -5,7 +5,9 @@ WEB := designer-api/web
 POSTGRES := $(wildcard /usr/lib/postgresql/*/bin/initdb)
 CHROMIUM ?= /usr/bin/chromium
 
-.PHONY: help run test fmt lint bench web setup-tests packs rust-tests browser-tests
+DATA ?= ../shared/data
+
+.PHONY: help run test fmt lint bench acceptance web setup-tests packs rust-tests browser-tests
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +38,9 @@ browser-tests: web setup-tests
 
 bench: ## Ratios against a yardstick in the same process (not part of the tests)
 	cargo bench -p formwork-tests
+
+acceptance: web setup-tests ## Import the real files of DATA on both stores, beside independent counts
+	cargo run -p formwork-tests --example acceptance -- $(DATA)
 
 web: $(WEB)/dist/main.js ## Bundle the pages' scripts
 

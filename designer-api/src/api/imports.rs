@@ -80,7 +80,7 @@ async fn begin(State(server): State<Arc<Server>>, caller: Caller, Path(import): 
     let running = server.clone();
     tokio::spawn(async move {
         let progress = |done: &Imported| running.imports.update(id, |job| job.done = counts(done));
-        let result = running.engine.import(&pack, &import, &file, &progress).await;
+        let result = running.engine.import(&pack, &import, &file, &caller.language, &progress).await;
         running.imports.update(id, |job| match result {
             Ok(done) => (job.done, job.state) = (done, "done"),
             Err(error) => {

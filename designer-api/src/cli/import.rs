@@ -38,7 +38,7 @@ impl ImportFile {
             .with_style(ProgressStyle::with_template("{spinner} {msg}  {elapsed}").expect("the template is valid"));
         bar.enable_steady_tick(Duration::from_millis(100));
         let done = engine
-            .import(&pack, &import, &bytes, &|done| {
+            .import(&pack, &import, &bytes, "en", &|done| {
                 bar.set_message(format!("{} read, {} created, {} rejected", done.read, done.created, done.rejected));
             })
             .await?;

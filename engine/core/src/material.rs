@@ -7,11 +7,13 @@ use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use formwork_model::expr::ir::Name;
-use formwork_model::pack::material::{Demo, Import};
+use formwork_model::expr::Ir;
+use formwork_model::expr::ir::{Function, Name};
+use formwork_model::pack::material::{Demo, Import, OnError};
 use formwork_model::{Key, Pack, Value};
 
-use crate::eval::{Environment, EvalError, Names, Nothing, evaluate_expr, holds};
+use crate::eval::{Environment, Names, Nothing, evaluate, evaluate_expr, holds};
+use crate::messages::{message, wanted};
 use crate::rejection::FieldError;
 use crate::viewer::Viewer;
 use crate::wire;
@@ -21,8 +23,10 @@ use crate::wire;
 pub struct MappedRow {
     /// The values of the upsert key as one text: equal for rows of the same record.
     pub key: String,
-    /// Values by field, as on the wire.
+    /// Values by field, as on the wire. A cell that does not fit is left out.
     pub values: Map<String, Json>,
+    /// The cells that do not fit.
+    pub bad: Vec<BadCell>,
 }
 
 /// A cell that does not fit.
@@ -30,7 +34,7 @@ pub struct MappedRow {
 pub struct BadCell {
     /// What is wrong, with the field as pointer.
     pub error: FieldError,
-    /// What the file holds or the expression gave.
+    /// What the file holds.
     pub value: String,
 }
 
@@ -41,37 +45,91 @@ pub fn import_row(
     import: &Import,
     columns: &[(String, String)],
     now: DateTime<Utc>,
+    language: &str,
 ) -> Result<Option<MappedRow>, Vec<BadCell>> {
-    let viewer = Viewer::system(language(pack));
+    let viewer = Viewer::system(language);
     let names = Columns { pack, columns };
     let environment = Environment::new(now, *pack.timezone(), &viewer, &names, &Nothing);
-    if let Some(filter) = &import.filter
-        && !holds(filter, &environment).map_err(|error| vec![unfit("", error)])?
-    {
-        return Ok(None);
-    }
     let form = pack.form(&import.form);
+    if let Some(filter) = &import.filter {
+        match holds(filter, &environment) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(_) => {
+                let message = message(language, "overflow", form.label.get(language), "");
+                let error = FieldError { code: "overflow".to_owned(), pointer: String::new(), message, hint: None };
+                return Err(vec![BadCell { error, value: names.cells(&filter.ir) }]);
+            }
+        }
+    }
     let (mut values, mut bad) = (Map::new(), Vec::new());
     for (index, expr) in &import.columns {
         let field = &form.fields[*index];
+        let misfit = |code: &str, limit: &str, value: String| {
+            let message = message(language, code, field.label.get(language), limit);
+            let pointer = format!("/{}", field.key);
+            BadCell { error: FieldError { code: code.to_owned(), pointer, message, hint: None }, value }
+        };
         match evaluate_expr(expr, &environment) {
+            Ok(Value::Null) => match unconverted(&expr.ir, &environment, &names) {
+                Some(cell) => bad.push(misfit("wrong_type", wanted(language, field.kind.name()), cell)),
+                None => {
+                    values.insert(field.key.to_string(), Json::Null);
+                }
+            },
             Ok(value) => {
                 values.insert(field.key.to_string(), wire::render(&value, &expr.ty));
             }
-            Err(error) => bad.push(unfit(&field.key, error)),
+            Err(_) => bad.push(misfit("overflow", "", names.cells(&expr.ir))),
         }
     }
-    let mut key = Vec::new();
+    let (mut key, mut keyless) = (Vec::new(), false);
     for index in &import.upsert {
-        let field = &form.fields[*index].key;
-        match values.get(&**field) {
+        let field = &form.fields[*index];
+        match values.get(&*field.key) {
             Some(value) if !value.is_null() => {
                 key.push(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
             }
-            _ => bad.push(BadCell { error: no_key(field), value: String::new() }),
+            found => {
+                keyless = true;
+                // A key that is there but does not fit has been told already.
+                if found.is_some() {
+                    let message = message(language, "required", field.label.get(language), "");
+                    let pointer = format!("/{}", field.key);
+                    let error = FieldError { code: "required".to_owned(), pointer, message, hint: None };
+                    bad.push(BadCell { error, value: String::new() });
+                }
+            }
         }
     }
-    if bad.is_empty() { Ok(Some(MappedRow { key: key.join("\u{1f}"), values })) } else { Err(bad) }
+    if keyless || (!bad.is_empty() && import.on_error == OnError::Reject) {
+        return Err(bad);
+    }
+    Ok(Some(MappedRow { key: key.join("\u{1f}"), values, bad }))
+}
+
+/// The text of a filled cell that a conversion makes nothing of: why the whole is null.
+fn unconverted(ir: &Ir, environment: &Environment, names: &Columns) -> Option<String> {
+    let mut found = None;
+    ir.walk(&mut |node| {
+        if let Ir::Call(Function::Number | Function::Date | Function::Datetime, arguments) = node
+            && found.is_none()
+            && evaluate(node, environment) == Ok(Value::Null)
+        {
+            found = arguments.first().map(|argument| names.cells(argument)).filter(|cells| !cells.is_empty());
+        }
+    });
+    found
+}
+
+fn columns_of(ir: &Ir) -> Vec<String> {
+    let mut columns = Vec::new();
+    ir.walk(&mut |node| {
+        if let Ir::Name(Name::Column(column)) = node {
+            columns.push(column.clone());
+        }
+    });
+    columns
 }
 
 /// What earlier recipes made.
@@ -108,11 +166,24 @@ struct Columns<'a> {
     columns: &'a [(String, String)],
 }
 
+impl Columns<'_> {
+    fn cell(&self, column: &str) -> Option<&str> {
+        self.columns.iter().find(|(header, _)| header == column).map(|(_, cell)| cell.as_str())
+    }
+
+    /// The cells an expression reads, as they stand in the file.
+    fn cells(&self, ir: &Ir) -> String {
+        let columns = columns_of(ir);
+        let cells = columns.iter().filter_map(|column| self.cell(column)).filter(|cell| !cell.is_empty());
+        cells.collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl Names for Columns<'_> {
     fn value(&self, name: &Name) -> Option<Value> {
         let Name::Column(column) = name else { return self.pack.value(name) };
-        let cell = self.columns.iter().find(|(header, _)| header == column).map(|(_, cell)| cell);
-        Some(cell.filter(|cell| !cell.is_empty()).map_or(Value::Null, |cell| Value::Text(cell.clone())))
+        let cell = self.cell(column).filter(|cell| !cell.is_empty());
+        Some(cell.map_or(Value::Null, |cell| Value::Text(cell.to_owned())))
     }
 }
 
@@ -149,24 +220,6 @@ impl Names for Recipe<'_> {
     fn reference(&self, form: &str, k: i64) -> Option<Value> {
         let made = self.drawn.records.get(form).filter(|made| !made.is_empty());
         Some(made.map_or(Value::Null, |made| Value::Id(made[k.rem_euclid(made.len() as i64) as usize])))
-    }
-}
-
-fn unfit(field: &str, error: EvalError) -> BadCell {
-    let message = match error {
-        EvalError::Overflow => "a number or a time is too large".to_owned(),
-        other => format!("{other:?}"),
-    };
-    let pointer = if field.is_empty() { String::new() } else { format!("/{field}") };
-    BadCell { error: FieldError { code: "unfit".to_owned(), pointer, message, hint: None }, value: String::new() }
-}
-
-fn no_key(field: &str) -> FieldError {
-    FieldError {
-        code: "required".to_owned(),
-        pointer: format!("/{field}"),
-        message: "the upsert key holds no value".to_owned(),
-        hint: None,
     }
 }
 

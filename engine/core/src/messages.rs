@@ -34,6 +34,15 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "unique" => ("已有相同的{label}", "this {label} exists already"),
         "null_character" => ("{label}含有不允许的字符", "{label} holds a character that is not allowed"),
         "overflow" => ("{label}的计算结果超出范围", "the value computed for {label} is out of range"),
+        "ragged" => {
+            ("这一行的列数与表头不同（{limit}）", "the row has another number of columns than the header ({limit})")
+        }
+        "encoding" => ("列“{label}”不是 UTF-8 编码", "column `{label}` is not UTF-8"),
+        "unreadable" => ("这一行无法读取（{limit}）", "the row cannot be read ({limit})"),
+        "repeated" => (
+            "与第 {limit} 行的编号相同，以先出现的一行为准",
+            "the same key stands in line {limit}; the first row counts",
+        ),
         "invalid" => ("记录未通过校验", "the record is not valid"),
         "malformed" => ("请求无法识别", "the request cannot be understood"),
         "record_not_found" => ("找不到该记录", "there is no such record"),

@@ -1,7 +1,7 @@
 //! Files become records: one row, one stimulus, through the same rules as everything else.
 //!
-//! The first of a repeated key wins; the rest, ragged rows and bad cells are reported by line. A second run of the same
-//! file finds every record unchanged.
+//! The first row of a key that the rules accept wins; the rest, ragged rows and bad cells are reported by line, in the
+//! language of whoever imports. A second run of the same file finds every record unchanged.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use formwork_core::change::{Reply, Written};
 use formwork_core::material::BadCell;
+use formwork_core::rejection::FieldError;
 use formwork_core::stimulus::Effects;
 use formwork_core::{Act, Viewer};
 use formwork_model::Pack;
@@ -85,12 +86,14 @@ pub enum ImportError {
 }
 
 impl Engine {
-    /// Imports a CSV file (also gzipped) by a definition of the pack. `progress` is told after each row.
+    /// Imports a CSV file (also gzipped) by a definition of the pack. Errors are told in `language`; `progress` is told
+    /// after each row.
     pub async fn import(
         &self,
         pack: &Arc<Pack>,
         import: &str,
         file: &[u8],
+        language: &str,
         progress: &(dyn Fn(&Imported) + Send + Sync),
     ) -> Result<Imported, ImportError> {
         let import = pack.imports().get(import).ok_or_else(|| ImportError::Unknown(import.to_owned()))?.clone();
@@ -101,7 +104,7 @@ impl Engine {
         if !missing.is_empty() {
             return Err(ImportError::MissingColumns { missing: missing.join(", "), header: headers.join(", ") });
         }
-        let mut run = Run::new(self, pack, &import);
+        let mut run = Run::new(self, pack, &import, language);
         for row in rows {
             run.take(row).await?;
             progress(&run.done);
@@ -118,17 +121,18 @@ struct Run<'e> {
     pack: Arc<Pack>,
     import: Arc<Import>,
     viewer: Viewer,
-    /// Line of the first row of each key.
+    /// Line of the row that stands for each key: under way, or accepted.
     seen: HashMap<String, u64>,
-    pending: Vec<(u64, Map<String, Json>)>,
+    pending: Vec<Row>,
+    /// Rows whose key is under way: they count if that row is refused.
+    behind: Vec<Row>,
     /// Rows under way at once: one where the same run must give the same numbers on every store.
     at_once: usize,
     done: Imported,
 }
 
 impl<'e> Run<'e> {
-    fn new(engine: &'e Engine, pack: &Arc<Pack>, import: &Arc<Import>) -> Self {
-        let language = pack.languages().first().map_or("en", String::as_str);
+    fn new(engine: &'e Engine, pack: &Arc<Pack>, import: &Arc<Import>, language: &str) -> Self {
         Self {
             engine,
             pack: pack.clone(),
@@ -137,6 +141,7 @@ impl<'e> Run<'e> {
             seen: HashMap::new(),
             pending: Vec::with_capacity(UNDER_WAY),
             at_once: if engine.seeds.is_repeatable() { 1 } else { UNDER_WAY },
+            behind: Vec::new(),
             done: Imported::default(),
         }
     }
@@ -146,34 +151,43 @@ impl<'e> Run<'e> {
         let line = row.line;
         let columns = match row.columns {
             Ok(columns) => columns,
-            Err((code, message)) => {
-                self.reject(RowError { line, code, pointer: String::new(), value: String::new(), message });
-                return Ok(());
-            }
-        };
-        let at = self.engine.clock().now();
-        let mapped = match formwork_core::material::import_row(&self.pack, &self.import, &columns, at) {
-            Ok(Some(mapped)) => mapped,
-            Ok(None) => {
-                self.done.skipped += 1;
-                return Ok(());
-            }
-            Err(errors) => {
-                for bad in errors {
-                    self.report(line, bad);
-                }
+            Err(Unreadable { code, column, limit }) => {
+                self.report_row(line, code, self.told(code, &column, &limit));
                 self.done.rejected += 1;
                 return Ok(());
             }
         };
-        if let Some(first) = self.seen.get(&mapped.key) {
-            let message = format!("the same key stands in line {first}; the first row wins");
-            self.reject(RowError { line, code: "repeated".into(), pointer: String::new(), value: mapped.key, message });
-            return Ok(());
+        let at = self.engine.clock().now();
+        let mapped =
+            match formwork_core::material::import_row(&self.pack, &self.import, &columns, at, &self.viewer.language) {
+                Ok(Some(mapped)) => mapped,
+                Ok(None) => {
+                    self.done.skipped += 1;
+                    return Ok(());
+                }
+                Err(errors) => {
+                    for bad in errors {
+                        self.report(line, bad);
+                    }
+                    self.done.rejected += 1;
+                    return Ok(());
+                }
+            };
+        for bad in mapped.bad {
+            self.report(line, bad);
         }
-        self.seen.insert(mapped.key, line);
-        self.pending.push((line, mapped.values));
-        if self.pending.len() == self.at_once { self.flush().await } else { Ok(()) }
+        let row = Row { line, key: mapped.key, values: mapped.values };
+        match self.seen.get(&row.key) {
+            None => self.start(row),
+            // Which of the two counts is known when the first is settled.
+            Some(_) => self.behind.push(row),
+        }
+        if self.pending.len() + self.behind.len() >= self.at_once { self.flush().await } else { Ok(()) }
+    }
+
+    fn start(&mut self, row: Row) {
+        self.seen.insert(row.key.clone(), row.line);
+        self.pending.push(row);
     }
 
     async fn finish(&mut self) -> Result<(), Fault> {
@@ -182,19 +196,47 @@ impl<'e> Run<'e> {
         Ok(())
     }
 
-    /// Submits what is pending; the store takes the rows in the order of the file and commits them together.
+    /// Submits what is pending; the store takes the rows in the order of the file and commits them together. Then those
+    /// that wait behind a key.
     async fn flush(&mut self) -> Result<(), Fault> {
-        let store = self.engine;
-        let rows = std::mem::take(&mut self.pending);
-        let submissions = rows.into_iter().map(|(line, values)| {
-            let act = self.upsert(values.clone());
-            let (pack, viewer) = (self.pack.clone(), self.viewer.clone());
-            async move { (line, values, store.submit_patiently(&pack, viewer, act).await) }
-        });
-        for (line, values, result) in join_all(submissions).await {
-            self.settle(line, values, result).await?;
+        loop {
+            let rows = std::mem::take(&mut self.pending);
+            let store = self.engine;
+            let submissions = rows.into_iter().map(|row| {
+                let act = self.upsert(row.values.clone());
+                let (pack, viewer) = (self.pack.clone(), self.viewer.clone());
+                async move { (row, store.submit_patiently(&pack, viewer, act).await) }
+            });
+            for (row, result) in join_all(submissions).await {
+                let (key, rejected) = (row.key.clone(), self.done.rejected);
+                self.settle(row.line, row.values, result).await?;
+                if self.done.rejected > rejected {
+                    self.seen.remove(&key);
+                }
+            }
+            if self.behind.is_empty() {
+                return Ok(());
+            }
+            let mut still = Vec::new();
+            for row in std::mem::take(&mut self.behind) {
+                match self.seen.get(&row.key).copied() {
+                    None => self.start(row),
+                    // The one this row waits behind was started just now.
+                    Some(_) if self.pending.iter().any(|pending| pending.key == row.key) => still.push(row),
+                    Some(first) => {
+                        let message = self.told("repeated", "", &first.to_string());
+                        self.report(row.line, BadCell { error: at_the_row("repeated", message), value: row.key });
+                        self.done.rejected += 1;
+                    }
+                }
+            }
+            self.behind = still;
         }
-        Ok(())
+    }
+
+    /// What went wrong, in the language of whoever imports.
+    fn told(&self, code: &str, label: &str, limit: &str) -> String {
+        formwork_core::messages::message(&self.viewer.language, code, label, limit)
     }
 
     fn upsert(&self, values: Map<String, Json>) -> Act {
@@ -221,8 +263,7 @@ impl<'e> Run<'e> {
                     self.report(line, BadCell { error: error.clone(), value });
                 }
                 if rejection.errors.is_empty() {
-                    let (code, message) = (rejection.code.clone(), rejection.title.clone());
-                    self.report_row(line, code, message);
+                    self.report_row(line, &rejection.code, rejection.title.clone());
                 }
                 // With `onError: null` the row goes in once more without the cells that did not fit.
                 let before = values.len();
@@ -251,11 +292,6 @@ impl<'e> Run<'e> {
         }
     }
 
-    fn reject(&mut self, error: RowError) {
-        self.done.errors.push(error);
-        self.done.rejected += 1;
-    }
-
     fn report(&mut self, line: u64, bad: BadCell) {
         let BadCell { error, value } = bad;
         self.done.errors.push(RowError {
@@ -267,9 +303,14 @@ impl<'e> Run<'e> {
         });
     }
 
-    fn report_row(&mut self, line: u64, code: String, message: String) {
-        self.done.errors.push(RowError { line, code, pointer: String::new(), value: String::new(), message });
+    fn report_row(&mut self, line: u64, code: &str, message: String) {
+        self.report(line, BadCell { error: at_the_row(code, message), value: String::new() });
     }
+}
+
+/// An error of a row as a whole.
+fn at_the_row(code: &str, message: String) -> FieldError {
+    FieldError { code: code.to_owned(), pointer: String::new(), message, hint: None }
 }
 
 /// The rejected rows as a file: `line,code,pointer,value,message`.
@@ -284,41 +325,56 @@ pub fn errors_csv(errors: &[RowError]) -> Vec<u8> {
     writer.into_inner().expect("memory does not fail")
 }
 
+/// A row on its way into the store.
+struct Row {
+    line: u64,
+    key: String,
+    values: Map<String, Json>,
+}
+
 /// A row of the file.
 struct CsvRow {
     line: u64,
-    /// By header; or why the row cannot be read: code and message.
-    columns: Result<Vec<(String, String)>, (String, String)>,
+    /// By header.
+    columns: Result<Vec<(String, String)>, Unreadable>,
 }
 
-/// The header, and the rows read lazily: memory is that of the unpacked file.
+/// Why a row cannot be read.
+struct Unreadable {
+    code: &'static str,
+    column: String,
+    limit: String,
+}
+
+/// The headers, and the rows read lazily: memory is that of the unpacked file.
 fn rows(bytes: &[u8], delimiter: u8) -> Result<(Vec<String>, impl Iterator<Item = CsvRow> + '_), ImportError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bytes);
     let headers = reader.byte_headers().map_err(|error| ImportError::Unreadable(error.to_string()))?;
     let headers: Vec<String> = headers.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
-    let header = headers.clone();
+    let known = headers.clone();
     let rows = reader.into_byte_records().map(move |record| match record {
         Ok(record) => {
             let line = record.position().map_or(0, csv::Position::line);
-            CsvRow { line, columns: columns(&headers, &record) }
+            CsvRow { line, columns: columns(&known, &record) }
         }
         Err(error) => {
             let line = error.position().map_or(0, csv::Position::line);
-            CsvRow { line, columns: Err(("unreadable".to_owned(), error.to_string())) }
+            let unreadable = Unreadable { code: "unreadable", column: String::new(), limit: error.to_string() };
+            CsvRow { line, columns: Err(unreadable) }
         }
     });
-    Ok((header, rows))
+    Ok((headers, rows))
 }
 
-fn columns(headers: &[String], record: &ByteRecord) -> Result<Vec<(String, String)>, (String, String)> {
+fn columns(headers: &[String], record: &ByteRecord) -> Result<Vec<(String, String)>, Unreadable> {
     if record.len() != headers.len() {
-        let message = format!("the row has {} columns, the header {}", record.len(), headers.len());
-        return Err(("ragged".to_owned(), message));
+        let limit = format!("{} / {}", record.len(), headers.len());
+        return Err(Unreadable { code: "ragged", column: String::new(), limit });
     }
     let cells = headers.iter().zip(record.iter()).map(|(header, cell)| match std::str::from_utf8(cell) {
         Ok(text) => Ok((header.clone(), text.to_owned())),
-        Err(_) => Err(("encoding".to_owned(), format!("column `{header}` is not UTF-8"))),
+        Err(_) => Err(Unreadable { code: "encoding", column: header.clone(), limit: String::new() }),
     });
     cells.collect()
 }
@@ -357,14 +413,14 @@ mod tests {
         let told: Vec<_> = rows(file, b',')
             .expect("the header can be read")
             .1
-            .map(|row| (row.line, row.columns.map(|columns| columns[1].1.clone()).map_err(|(code, _)| code)))
+            .map(|row| (row.line, row.columns.map(|columns| columns[1].1.clone()).map_err(|bad| bad.code)))
             .collect();
         assert_eq!(
             told,
             vec![
                 (2, Ok("two\nlines".to_owned())),
-                (4, Err("ragged".to_owned())),
-                (5, Err("encoding".to_owned())),
+                (4, Err("ragged")),
+                (5, Err("encoding")),
                 (6, Ok("last".to_owned())),
             ]
         );

@@ -84,7 +84,7 @@ async fn import_for_ever(engine: Arc<Engine>, round: String) {
     let pack = engine.deployed().packs[0].clone();
     for file in 0_u64.. {
         let rows = (0..500).map(|row| format!("import.{round}.{file}.{row},{row}\n")).collect::<String>();
-        let done = engine.import(&pack, "bulk", format!("what,number\n{rows}").as_bytes(), &|_| ()).await;
+        let done = engine.import(&pack, "bulk", format!("what,number\n{rows}").as_bytes(), "en", &|_| ()).await;
         assert_eq!(done.expect("the file is imported").created, 500);
         for row in 0..500 {
             say(&format!("row import.{round}.{file}.{row}"));

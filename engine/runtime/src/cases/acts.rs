@@ -194,7 +194,7 @@ impl World<'_> {
     }
 
     async fn import(&self, import: &Key, file: &str) -> Result<Result<Json, Failure>, Fault> {
-        match self.engine.import(&self.pack, import, file.as_bytes(), &|_| ()).await {
+        match self.engine.import(&self.pack, import, file.as_bytes(), "en", &|_| ()).await {
             Ok(done) => Ok(Ok(json!({
                 "created": done.created,
                 "updated": done.updated,
