@@ -32,7 +32,7 @@ pub struct Server {
 }
 
 /// Most bytes of a request body, imports excepted.
-const BODY_BYTES_MAX: usize = 4 << 20;
+pub(crate) const BODY_BYTES_MAX: usize = 4 << 20;
 /// A request that takes longer is given up.
 const REQUEST_MAX: Duration = Duration::from_secs(60);
 

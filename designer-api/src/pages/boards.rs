@@ -19,7 +19,7 @@ use super::list::{Sorting, columns_of, table};
 use super::shell::Page;
 use super::visit::Visit;
 use crate::server::Server;
-use crate::view::cell::{Cell, Scribe, plain};
+use crate::view::cell::{Scribe, plain};
 use crate::view::field::Table;
 use crate::view::filters::Bar;
 use crate::view::format::Time;
@@ -56,15 +56,11 @@ struct Tile {
     height: &'static str,
     state: &'static str,
     message: String,
-    note: String,
     as_of: Option<Time>,
     value: String,
-    unit: String,
     exact: String,
     n: String,
     delta: Option<Delta>,
-    status: Option<Cell>,
-    spark: String,
     table: Table,
     sentence: String,
     truncated: bool,

@@ -204,6 +204,11 @@ pub(super) async fn people(visit: &Visit, seen: &Seen) -> Result<Vec<(String, St
     if !asks || visit.caller.user.is_none() {
         return Ok(Vec::new());
     }
+    active_people(visit).await
+}
+
+/// Those who may be given something: (id, name).
+pub(super) async fn active_people(visit: &Visit) -> Result<Vec<(String, String)>, Refusal> {
     let users = visit.engine().store().users().await?;
     let active = users.into_iter().filter(|user| user.facts.active);
     Ok(active.map(|user| (user.id.to_string(), user.facts.name)).collect())

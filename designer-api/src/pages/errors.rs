@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
+use super::public::log_in_and_resend;
 use super::shell::Page;
 use super::visit::{Visit, mark, see_other};
 use crate::api::problem::Problem;
-use crate::server::Server;
+use crate::server::{BODY_BYTES_MAX, Server};
 use crate::session::is_cross_site;
 use crate::view::query::address;
 
@@ -56,7 +58,7 @@ pub(super) async fn drawn(State(server): State<Arc<Server>>, request: Request, n
         }
     };
     if visit.caller.user.is_none() && !PUBLIC.contains(&path.as_str()) {
-        return stranger(&visit).await;
+        return stranger(&visit, body).await;
     }
     parts.extensions.insert(visit.clone());
     let response = next.run(Request::from_parts(parts, body)).await;
@@ -102,9 +104,8 @@ fn told(problem: &Problem) -> Told {
     Told { title, trace }
 }
 
-/// Somebody who is not logged in, or not any more. What they typed stays in the page they come from: they log in in
-/// another window and send it again.
-async fn stranger(visit: &Visit) -> Response {
+/// Somebody who is not logged in, or not any more. What they typed goes with them: they log in, and it is sent again.
+async fn stranger(visit: &Visit, body: Body) -> Response {
     let login = match visit.uri.path() {
         "/" => "/login".to_owned(),
         _ if visit.method == Method::GET => address("/login", [("next", visit.path())]),
@@ -118,7 +119,13 @@ async fn stranger(visit: &Visit) -> Response {
     if visit.method == Method::GET {
         return see_other(&login, None);
     }
-    error(visit, StatusCode::UNAUTHORIZED, None).await
+    match axum::body::to_bytes(body, BODY_BYTES_MAX).await {
+        Ok(body) => match log_in_and_resend(visit, &body).await {
+            Ok(page) => page,
+            Err(Refusal(problem)) => error(visit, problem.status(), Some(told(&problem))).await,
+        },
+        Err(_) => error(visit, StatusCode::PAYLOAD_TOO_LARGE, None).await,
+    }
 }
 
 /// The page of an error; to a partial request the notice alone.

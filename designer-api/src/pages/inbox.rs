@@ -14,15 +14,15 @@ use formwork_core::FieldError;
 use formwork_model::Pack;
 use formwork_model::pack::form::FieldKind;
 
-use super::boxes::{BOXES, lines, queue_bar, tabs};
-use super::edit::{people, states};
+use super::boxes::{BOXES, lines, page_of, queue_bar, tabs};
+use super::edit::{active_people, people, states};
 use super::errors::Refusal;
 use super::record::fact;
 use super::shell::Page;
 use super::visit::Visit;
 use crate::api::problem::Problem;
 use crate::server::Server;
-use crate::view::cell::{Scribe, plain};
+use crate::view::cell::Scribe;
 use crate::view::field::{Field, Pager, Tab};
 use crate::view::filters::Bar;
 use crate::view::form::Filling;
@@ -30,10 +30,8 @@ use crate::view::history::events;
 use crate::view::posted::Posted;
 use crate::view::query::{address, changed, first};
 use crate::view::seen::Seen;
-use crate::view::task::{Group, Line, Task, groups, task};
+use crate::view::task::{Group, Task, groups, task};
 
-/// Tasks of a page.
-const LINES: u32 = 50;
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/inbox", get(inbox))
 }
@@ -76,28 +74,27 @@ pub(super) async fn draw(
     open: Option<Uuid>,
     attempt: Attempt<'_>,
 ) -> Result<Response, Refusal> {
-    let user = visit.user()?;
     let (name, tasks) =
         BOXES.into_iter().find(|(key, _)| *key == name).ok_or_else(|| Problem::not_found("box", name))?;
     let pairs = visit.pairs();
     let after = first(&pairs, "after").and_then(|after| after.parse().ok());
-    let answer = visit.engine().tasks(Some(user), &visit.caller.language, tasks, LINES, after).await?;
-    let lines = lines(visit, name, open, &answer);
+    let queue = first(&pairs, "f.queue").unwrap_or_default().to_owned();
+    let (items, next) = page_of(visit, tasks, &queue, after).await?;
+    let lines = lines(visit, name, open, &items);
     let back = address("/inbox", [("box", name)]);
     let rejected = attempt.status.is_client_error();
     let status = attempt.status;
-    let bar = queue_bar(visit, name, &answer);
-    let queue = first(&pairs, "f.queue").map(str::to_owned);
-    let kept: Vec<(Json, Line)> =
-        lines.into_iter().filter(|(task, _)| queue.as_ref().is_none_or(|queue| task["queue"] == **queue)).collect();
-    let next = answer["next"]
-        .as_str()
-        .map(|next| changed("/inbox", &pairs, |name| matches!(name, "after" | "task"), &[("after", next)]));
+    let bar = queue_bar(visit, name, &queue, &items);
+    let next = next.map(|next| changed("/inbox", &pairs, |name| matches!(name, "after" | "task"), &[("after", &next)]));
     let view = InboxView {
         tabs: tabs(visit, name).await?,
-        groups: groups(&kept, &visit.anywhere(), name == "done"),
+        groups: groups(&lines, &visit.anywhere(), name == "done"),
         pager: Pager {
-            first: if after.is_some() { back.clone() } else { String::new() },
+            first: if after.is_some() {
+                changed("/inbox", &pairs, |name| matches!(name, "after" | "task"), &[])
+            } else {
+                String::new()
+            },
             next: next.unwrap_or_default(),
             ..Pager::default()
         },
@@ -141,17 +138,17 @@ async fn opened(visit: &Visit, id: Uuid, attempt: Attempt<'_>) -> Result<Task, R
     let viewer = visit.viewer(&pack);
     let local = visit.local(&pack);
     let scribe = visit.scribe(&pack, &viewer, &local);
+    let colleagues: Vec<_> =
+        active_people(visit).await?.into_iter().filter(|(id, _)| *id != user.id.to_string()).collect();
     let Some((form, record)) = record_of(&pack, &told) else {
-        return Ok(task(&told, String::new(), Some(user.id), scribe));
+        return Ok(task(&told, String::new(), Some(user.id), &colleagues, scribe));
     };
     let seen = match told["fields"].as_array() {
-        Some(_) if told["assignee"]["id"] == user.id.to_string() => {
-            Seen::in_task(&pack, &form, &viewer, &plain(&told["workflow"]), &plain(&told["step"]))
-        }
+        Some(fields) if told["assignee"]["id"] == user.id.to_string() => Seen::in_task(&pack, &form, &viewer, fields),
         _ => Seen::new(&pack, &form, &viewer),
     };
     let path = seen.path(visit.engine());
-    let mut drawn = task(&told, format!("{path}/{record}"), Some(user.id), scribe);
+    let mut drawn = task(&told, format!("{path}/{record}"), Some(user.id), &colleagues, scribe);
     drawn.key = visit.engine().new_id().to_string();
     drawn.notice = attempt.notice.clone();
     drawn.back = attempt.posted.and_then(Posted::back).unwrap_or_default().to_owned();

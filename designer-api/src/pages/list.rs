@@ -39,7 +39,6 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 struct ListView {
     total: String,
     new: Option<Link>,
-    exports: Vec<Link>,
     tabs: Vec<Tab>,
     bar: Bar,
     table: Table,
@@ -85,7 +84,6 @@ async fn list(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusa
     let list = ListView {
         total: total(&answer["total"], &visit),
         new,
-        exports: Vec::new(),
         tabs: tabs(&seen, view.map(|(key, _)| &**key), &path, &local.language),
         bar: bar(&seen, view.map(|(_, view)| view), &local, &path, &pairs),
         table: table(
@@ -252,7 +250,6 @@ fn pager(answer: &Json, path: &str, pairs: &Pairs, visit: &Visit) -> Pager {
             false => visit.say("pager.total", &[("n", &total)]),
         },
         first: if turned { changed(path, pairs, |name| name == "after", &[]) } else { String::new() },
-        previous: String::new(),
         next: next.unwrap_or_default(),
     }
 }

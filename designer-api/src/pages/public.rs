@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use crate::i18n::LANGUAGES;
 use crate::server::Server;
 use crate::session::{COOKIE, LANGUAGE_COOKIE, cookie};
 use crate::view::posted::Posted;
-use crate::view::query::{first, is_local};
+use crate::view::query::{first, is_local, parse};
 
 /// The password of every demonstration user.
 const DEMO_PASSWORD: &str = "demo";
@@ -40,6 +40,9 @@ struct LoginView {
     user: String,
     error: String,
     demo: Vec<Demo>,
+    /// Where to send again what a session was lost over, and what.
+    resend: String,
+    kept: Vec<(String, String)>,
 }
 
 /// An account of a demonstration.
@@ -64,19 +67,39 @@ async fn log_in(State(server): State<Arc<Server>>, visit: Visit, body: Bytes) ->
     let demo = posted.own("_demo").filter(|demo| server.demo_users.iter().any(|(login, _)| login == demo));
     let (login, password) = match demo {
         Some(login) => (login, DEMO_PASSWORD),
-        None => (posted.typed("/login").unwrap_or_default(), posted.typed("/password").unwrap_or_default()),
+        None => (posted.own("_login").unwrap_or_default(), posted.own("_password").unwrap_or_default()),
     };
+    let resend = posted.own("_resend").filter(|path| is_local(path)).unwrap_or_default().to_owned();
     match server.engine.log_in(login, password).await? {
         Some((_, secret)) => {
-            let mut response = see_other(if next.is_empty() { "/" } else { &next }, None);
+            let mut response = match resend.is_empty() {
+                true => see_other(if next.is_empty() { "/" } else { &next }, None),
+                // The browser posts the same once more, there.
+                false => Redirect::temporary(&resend).into_response(),
+            };
             response.headers_mut().append(header::SET_COOKIE, session_cookie(&secret));
             Ok(response)
         }
         None => {
             let error = visit.say("login.wrong", &[]);
-            login_page(&visit, LoginView { next, user: login.to_owned(), error, ..LoginView::default() }).await
+            let kept = if resend.is_empty() { Vec::new() } else { kept(&body) };
+            let user = login.to_owned();
+            login_page(&visit, LoginView { next, user, error, resend, kept, ..LoginView::default() }).await
         }
     }
+}
+
+/// A form came in and its session is over: logging in sends it again, as it was typed.
+pub(super) async fn log_in_and_resend(visit: &Visit, body: &[u8]) -> Result<Response, Refusal> {
+    let error = visit.say("login.lost", &[]);
+    let resend = visit.path().to_owned();
+    login_page(visit, LoginView { error, resend, kept: kept(body), ..LoginView::default() }).await
+}
+
+/// What was posted, without what the log-in page asks.
+fn kept(body: &[u8]) -> Vec<(String, String)> {
+    const ASKED: [&str; 5] = ["_login", "_password", "_resend", "_next", "_demo"];
+    parse(body).into_iter().filter(|(name, _)| !ASKED.contains(&name.as_str())).collect()
 }
 
 async fn login_page(visit: &Visit, view: LoginView) -> Result<Response, Refusal> {

@@ -25,7 +25,7 @@ use crate::api::problem::Problem;
 use crate::server::Server;
 use crate::view::cell::{Scribe, plain, title};
 use crate::view::field::{Field, Link};
-use crate::view::format::{Due, parse_instant};
+use crate::view::format::parse_instant;
 use crate::view::history::{Event, events};
 use crate::view::posted::Posted;
 use crate::view::seen::Seen;
@@ -48,16 +48,13 @@ struct RecordView {
     id: Uuid,
     form: String,
     state: Option<Pill>,
-    due: Option<Due>,
     edit: Option<Link>,
     acts: Vec<ActView>,
     version: String,
     key: String,
-    position: Option<()>,
     sections: Vec<SectionView>,
     related: Vec<Field>,
     tasks: Vec<Task>,
-    clocks: Vec<()>,
     facts: Vec<Fact>,
     activity: Vec<Event>,
     comment: String,
@@ -71,8 +68,9 @@ struct Pill {
 
 #[derive(Debug, Serialize)]
 struct ActView {
+    key: String,
     label: String,
-    help: String,
+    ask: String,
     action: String,
     danger: bool,
 }
@@ -104,16 +102,13 @@ async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Re
     let view = RecordView {
         id,
         state: state(&seen, scribe, &record),
-        due: None,
         edit,
-        acts: acts(&visit, &seen, &path, may("delete")),
+        acts: acts(&visit, &seen, &path, &title_of(&record), may("delete")),
         version: plain(&record["version"]),
         key: visit.engine().new_id().to_string(),
-        position: None,
         sections: sections(&seen, scribe, &record),
         related: related_cards(&visit, &seen, scribe, &record).await?,
         tasks,
-        clocks: Vec::new(),
         facts: facts(&visit, &record),
         activity: events(&history, &seen, scribe),
         comment: format!("{path}/comments"),
@@ -136,7 +131,7 @@ fn state(seen: &Seen, scribe: Scribe<'_>, record: &Json) -> Option<Pill> {
     (!text.is_empty()).then_some(Pill { text, tone: "info" })
 }
 
-fn acts(visit: &Visit, seen: &Seen, path: &str, may_delete: bool) -> Vec<ActView> {
+fn acts(visit: &Visit, seen: &Seen, path: &str, title: &str, may_delete: bool) -> Vec<ActView> {
     let language = &visit.caller.language;
     let by_hand = seen.pack.workflows().values().filter(|workflow| workflow.form.as_ref() == Some(&seen.form.key));
     let by_hand = by_hand.filter(|workflow| {
@@ -146,15 +141,17 @@ fn acts(visit: &Visit, seen: &Seen, path: &str, may_delete: bool) -> Vec<ActView
     });
     let mut acts: Vec<ActView> = by_hand
         .map(|workflow| ActView {
+            key: format!("start-{}", workflow.key),
             label: visit.say("record.start", &[("workflow", workflow.label.get(language))]),
-            help: String::new(),
+            ask: String::new(),
             action: format!("{path}/start/{}", workflow.key),
             danger: false,
         })
         .collect();
     if may_delete {
         let label = visit.say("record.delete", &[]);
-        acts.push(ActView { label, help: String::new(), action: format!("{path}/delete"), danger: true });
+        let ask = visit.say("record.delete.ask", &[("title", title)]);
+        acts.push(ActView { key: "delete".into(), label, ask, action: format!("{path}/delete"), danger: true });
     }
     acts
 }

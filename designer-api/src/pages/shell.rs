@@ -39,7 +39,6 @@ pub(crate) struct Page {
 pub(crate) struct Notice {
     tone: &'static str,
     text: String,
-    undo: String,
 }
 
 impl Visit {
@@ -95,7 +94,7 @@ impl Visit {
 
     /// A notice in this page.
     pub(crate) fn notice(&self, tone: &'static str, text: String) -> Notice {
-        Notice { tone, text, undo: String::new() }
+        Notice { tone, text }
     }
 
     fn flashed(&self, key: &str) -> Option<Notice> {

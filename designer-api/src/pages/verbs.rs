@@ -61,8 +61,10 @@ fn verb(visit: &Visit, pack: &Arc<Pack>, told: &Json, name: &str, posted: &Poste
             Verb::Complete { outcome, fields, expected_version: posted.version() }
         }
         "transfer" => {
+            let user = posted.typed("/user").and_then(|user| user.parse().ok());
             let queue = posted.typed("/queue").filter(|queue| !queue.is_empty()).map(Key::from);
-            Verb::Transfer { user: posted.typed("/user").and_then(|user| user.parse().ok()), queue }
+            // A person is the narrower answer, where both were chosen.
+            Verb::Transfer { queue: queue.filter(|_| user.is_none()), user }
         }
         "comment" => match posted.typed("/text").map(str::trim).unwrap_or_default() {
             "" => return Ok(None),

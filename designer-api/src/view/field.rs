@@ -123,6 +123,5 @@ pub(crate) struct Correction {
 pub(crate) struct Pager {
     pub(crate) text: String,
     pub(crate) first: String,
-    pub(crate) previous: String,
     pub(crate) next: String,
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use formwork_core::Viewer;
 use formwork_core::access::{Projection, TaskGrants};
 use formwork_model::expr::Type;
@@ -28,12 +30,19 @@ impl Seen {
         Self { pack: pack.clone(), form: pack.form(form).clone(), viewer: viewer.clone(), projection }
     }
 
-    /// The form for the holder of an open task at a step of a workflow.
-    pub(crate) fn in_task(pack: &Arc<Pack>, form: &Key, viewer: &Viewer, workflow: &str, step: &str) -> Self {
-        let node = pack.workflows().get(workflow).and_then(|workflow| workflow.graph.nodes.get(step));
-        let form_of_task = node.and_then(|node| node.task_form());
-        let grants = form_of_task.map(|step| TaskGrants::new(step, pack.form(form)));
-        let projection = Projection::new(pack, form, viewer, grants.as_ref());
+    /// The form for the holder of an open task, whose `fields` are told with their levels: those of the workflow its
+    /// instance is pinned to, whatever runs now.
+    pub(crate) fn in_task(pack: &Arc<Pack>, form: &Key, viewer: &Viewer, fields: &[Json]) -> Self {
+        let named = fields.iter().filter(|field| field["named"] == true).filter_map(|field| {
+            let level = match field["level"].as_str()? {
+                "write" => Level::Write,
+                "read" => Level::Read,
+                "mask" => Level::Mask,
+                _ => Level::None,
+            };
+            Some((Key::from(field["key"].as_str()?), level))
+        });
+        let projection = Projection::new(pack, form, viewer, Some(&TaskGrants::told(named)));
         Self { pack: pack.clone(), form: pack.form(form).clone(), viewer: viewer.clone(), projection }
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::cell::{Cell, Scribe, plain, title};
+use super::cell::{Scribe, plain, title};
 use super::field::{Choice, Correction, Field};
 use super::format::{Due, Local, Time, parse_instant};
 use super::history::Event;
@@ -17,9 +17,7 @@ pub(crate) struct Line {
     href: String,
     title: String,
     record: String,
-    from: String,
     queue: String,
-    priority: Option<Cell>,
     at: Time,
     due: Option<Due>,
     active: bool,
@@ -75,7 +73,7 @@ pub(crate) struct RecordLink {
 pub(crate) struct Outcome {
     key: String,
     label: String,
-    hint: String,
+    ask: String,
     primary: bool,
     danger: bool,
 }
@@ -99,9 +97,7 @@ pub(crate) fn line(task: &Json, href: String, active: bool, scribe: Scribe<'_>) 
         href,
         title: plain(&task["label"]),
         record: title(&task["record"]),
-        from: String::new(),
         queue: task["queue"].as_str().map(|queue| scribe.queue(queue)).unwrap_or_default(),
-        priority: None,
         at: local.time(instant(task, "closed_at").or_else(|| instant(task, "created_at")).unwrap_or(local.now)),
         due: due(task, local),
         active,
@@ -128,7 +124,13 @@ pub(crate) fn groups(tasks: &[(Json, Line)], local: &Local, closed: bool) -> Vec
 }
 
 /// What every drawing of a task has; its form, facts and history come with the page.
-pub(crate) fn task(task: &Json, record_href: String, me: Option<Uuid>, scribe: Scribe<'_>) -> Task {
+pub(crate) fn task(
+    task: &Json,
+    record_href: String,
+    me: Option<Uuid>,
+    people: &[(String, String)],
+    scribe: Scribe<'_>,
+) -> Task {
     let local = scribe.local;
     let id = plain(&task["id"]);
     let action = |verb: &str| format!("/tasks/{id}/{verb}");
@@ -150,10 +152,13 @@ pub(crate) fn task(task: &Json, record_href: String, me: Option<Uuid>, scribe: S
         outcomes: if offers("complete") { outcomes(task) } else { Vec::new() },
         claim: if offers("claim") { action("claim") } else { String::new() },
         comment: if offers("comment") { action("comment") } else { String::new() },
-        verbs: [offers("release").then(|| release(&id, local)), offers("transfer").then(|| transfer(&id, scribe))]
-            .into_iter()
-            .flatten()
-            .collect(),
+        verbs: [
+            offers("release").then(|| release(&id, local)),
+            offers("transfer").then(|| transfer(&id, people, scribe)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         action: action("complete"),
         id,
         ..Task::default()
@@ -201,7 +206,7 @@ fn outcomes(task: &Json) -> Vec<Outcome> {
         .map(|(index, outcome)| Outcome {
             key: plain(&outcome["key"]),
             label: plain(&outcome["label"]),
-            hint: plain(&outcome["confirm"]),
+            ask: outcome["confirm"].as_str().unwrap_or_default().to_owned(),
             primary: index == 0,
             // What asks before is what one does not do by mistake.
             danger: index > 0 && outcome["confirm"].is_string(),
@@ -220,30 +225,31 @@ fn release(id: &str, local: &Local) -> Verb {
     }
 }
 
-/// To another queue, for good.
-fn transfer(id: &str, scribe: Scribe<'_>) -> Verb {
+/// To another queue or person, for good.
+fn transfer(id: &str, people: &[(String, String)], scribe: Scribe<'_>) -> Verb {
     let local = scribe.local;
     let queues = scribe.pack.queues().iter().map(|(key, queue)| Choice {
         value: key.to_string(),
         label: queue.title.get(&local.language).to_owned(),
         selected: false,
     });
-    let queue = Field {
+    let people = people.iter().map(|(id, name)| Choice { value: id.clone(), label: name.clone(), selected: false });
+    let choice = |to: &str, options: Vec<Choice>| Field {
         kind: "choice",
-        id: format!("transfer-{id}-queue"),
-        pointer: "/queue".to_owned(),
-        label: local.say("task.transfer.queue", &[]),
-        required: true,
+        id: format!("transfer-{id}-{to}"),
+        pointer: format!("/{to}"),
+        label: local.say(&format!("task.transfer.{to}"), &[]),
         visible: true,
-        options: queues.collect(),
+        options,
         ..Field::default()
     };
+    let (queue, user) = (choice("queue", queues.collect()), choice("user", people.collect()));
     Verb {
         key: "transfer",
         label: local.say("task.transfer", &[]),
         help: local.say("task.transfer.help", &[]),
         action: format!("/tasks/{id}/transfer"),
-        rows: vec![vec![queue]],
+        rows: vec![vec![queue], vec![user]],
         submit: local.say("task.transfer", &[]),
     }
 }

@@ -253,6 +253,11 @@ impl TaskGrants {
         Self { named: named.collect(), others: step.others }
     }
 
+    /// The grants of a task as [`crate::questions::task`] tells them: fields its step names, with their levels.
+    pub fn told(named: impl IntoIterator<Item = (Key, Level)>) -> Self {
+        Self { named: named.into_iter().collect(), others: None }
+    }
+
     /// The grants of a task: by its step in the workflow of that name; none where there is no such step any more.
     pub(crate) fn of_task(pack: &Pack, task: &Task) -> Option<Self> {
         let workflow = pack.workflows().get(&task.workflow)?;
