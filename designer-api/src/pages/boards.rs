@@ -179,7 +179,9 @@ impl Gatherer<'_> {
     }
 
     fn list(&self, tile: Tile, seen: &Seen, view: &str, body: &Json) -> Tile {
-        let columns = columns_of(seen, seen.form.views.get(view));
+        let mut columns = columns_of(seen, seen.form.views.get(view));
+        // As many as fit: the whole list is a press away.
+        columns.truncate(usize::from(tile.width) * 2 / 3);
         let unordered = Sorting { path: "", pairs: &Vec::new(), view: None };
         let table = table(seen, self.scribe, &columns, body, &unordered);
         if table.rows.is_empty() {

@@ -72,8 +72,8 @@ pub(super) fn lines(visit: &Visit, name: &str, open: Option<Uuid>, items: &[Json
 pub(super) async fn tabs(visit: &Visit, active: &str) -> Result<Vec<Tab>, Refusal> {
     let mut tabs = Vec::new();
     for (name, tasks) in BOXES {
-        let count = match (tasks, &visit.block) {
-            (TaskBox::Done, _) | (_, Some(_)) => String::new(),
+        let count = match (tasks, visit.draws_main()) {
+            (TaskBox::Done, _) | (_, false) => String::new(),
             _ => count_text(
                 &visit.engine().tasks(Some(visit.user()?), &visit.caller.language, tasks, COUNT_MAX, None).await?,
             ),

@@ -66,7 +66,7 @@ impl Visit {
         notices: &[Notice],
     ) -> Result<String, Problem> {
         let place = page.place.as_deref().unwrap_or(self.path());
-        let nav = if self.block.is_none() { self.nav(place).await? } else { Vec::new() };
+        let nav = if self.draws_main() { self.nav(place).await? } else { Vec::new() };
         let context = Value::from_pairs([
             ("lang", Value::from(self.caller.language.as_str())),
             ("theme", Value::from(self.caller.user.as_ref().map_or("system", |user| user.theme.as_str()))),

@@ -61,6 +61,11 @@ impl Visit {
         }
     }
 
+    /// Whether the page is drawn, or the whole of its middle: a smaller block needs neither navigation nor counts.
+    pub(crate) fn draws_main(&self) -> bool {
+        self.block.as_deref().is_none_or(|block| block == "main")
+    }
+
     /// The engine.
     pub(crate) fn engine(&self) -> &Engine {
         &self.server.engine

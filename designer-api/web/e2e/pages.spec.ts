@@ -28,6 +28,8 @@ async function inspect(page: Page, name: string): Promise<void> {
     return rects.some((a, at) => rects.slice(at + 1).some((b) => a.some((one) => b.some((two) => over(one, two)))));
   });
   expect(overlapping, `${name}: columns or tiles lie over each other`).toBe(false);
+  const cut = await page.evaluate(() => [...document.querySelectorAll(".tile > .frame")].filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.parentElement!.id));
+  expect(cut, `${name}: tiles that cut a column`).toEqual([]);
   const found = await new AxeBuilder({ page }).withTags(rules).analyze();
   expect(found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target).join(" ")}`)).toEqual([]);
 }

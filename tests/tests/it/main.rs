@@ -8,5 +8,6 @@ mod imports;
 mod instances;
 mod messages;
 mod nodes;
+mod pages;
 mod tidy;
 mod webhook;

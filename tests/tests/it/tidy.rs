@@ -281,4 +281,70 @@ fn pages_carry_nothing_inline() {
     for (path, text) in files("designer-api/web/src", &[".ts"]) {
         assert!(!text.contains("innerHTML"), "{path} uses innerHTML");
     }
+    // A filter of htmx (`click[ctrlKey]`) is a script that is evaluated.
+    for (path, text) in files("designer-api/templates", &[".html"]) {
+        for trigger in text.split("hx-trigger").skip(1) {
+            // `hx-trigger='change from:"input[name]"'`: a selector stands in quotes of the other kind, a filter does not.
+            let Some(outer) = trigger.chars().find(|c| matches!(c, '"' | '\'')) else { continue };
+            let value = trigger.split(outer).nth(1).unwrap_or_default();
+            let inner = if outer == '"' { '\'' } else { '"' };
+            let has_filter = value.split(inner).step_by(2).any(|outside| outside.contains('['));
+            assert!(!has_filter, "{path}: the trigger `{value}` has a filter");
+        }
+    }
+}
+
+/// Keys that are put together from a part that is known and one that is not: `error.` + kind.
+const PUT_TOGETHER: [&str; 9] =
+    ["error.", "event.", "inbox.box.", "notice.", "range.", "role.", "system.", "task.transfer.", "tile."];
+
+#[test]
+fn every_text_of_the_catalogue_is_used() {
+    let sources: String =
+        [("designer-api/src", ".rs"), ("designer-api/templates", ".html"), ("designer-api/web/src", ".ts")]
+            .into_iter()
+            .flat_map(|(folder, ending)| files(folder, &[ending]))
+            .map(|(_, text)| text)
+            .collect();
+    let catalogue = formwork::i18n::catalogue("en");
+    let is_named = |key: &str| sources.contains(&format!("\"{key}\"")) || sources.contains(&format!("'{key}'"));
+    let is_put_together =
+        |key: &str| PUT_TOGETHER.iter().any(|start| key.starts_with(start)) || key.starts_with("time.");
+    let mut unused: Vec<_> = catalogue.keys().filter(|key| !is_named(key) && !is_put_together(key)).collect();
+    unused.sort();
+    assert!(unused.is_empty(), "nothing shows these texts: {unused:?}");
+}
+
+#[test]
+fn colours_can_be_told_apart_in_both_schemes() {
+    let tokens = files("designer-api/web/css", &["tokens.css"]).remove(0).1;
+    for scheme in [0, 1] {
+        let colour = |name: &str| {
+            let start = format!("--{name}: light-dark(");
+            let pair = tokens.split(&start).nth(1).and_then(|rest| rest.split(')').next()).expect("a token");
+            luminance(pair.split(',').nth(scheme).expect("both schemes").trim())
+        };
+        let contrast = |one: f64, other: f64| (one.max(other) + 0.05) / (one.min(other) + 0.05);
+        for ground in ["bg", "card", "tint"] {
+            for text in ["ink", "dim", "brand", "ok", "warn", "bad"] {
+                let found = contrast(colour(text), colour(ground));
+                assert!(found >= 4.5, "{text} on {ground}, scheme {scheme}: {found:.2}");
+            }
+            let found = contrast(colour("edge"), colour(ground));
+            assert!(found >= 3.0, "edge on {ground}, scheme {scheme}: {found:.2}");
+        }
+        let found = contrast(colour("on-brand"), colour("brand"));
+        assert!(found >= 4.5, "on-brand on brand, scheme {scheme}: {found:.2}");
+    }
+}
+
+/// Relative luminance (WCAG 2.2) of `#rgb` or `#rrggbb`.
+fn luminance(hex: &str) -> f64 {
+    let digits = hex.trim_start_matches('#');
+    let part = |at: usize| {
+        let text = if digits.len() == 3 { digits[at..=at].repeat(2) } else { digits[2 * at..2 * at + 2].to_owned() };
+        let share = f64::from(u8::from_str_radix(&text, 16).expect("hexadecimal")) / 255.0;
+        if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * part(0) + 0.7152 * part(1) + 0.0722 * part(2)
 }

@@ -1,0 +1,163 @@
+//! The pages as HTML, without a browser: every page in every language, its blocks, and what must not be in it.
+
+use std::collections::BTreeSet;
+
+use chrono::{TimeZone, Utc};
+use reqwest::Method;
+use scraper::{Html, Selector};
+use serde_json::json;
+
+use formwork_core::stimulus::Effects;
+use formwork_core::{Act, Viewer};
+use formwork_runtime::cases::Host;
+use formwork_runtime::{Channels, Clock};
+use formwork_tests::hosts::Sqlite;
+use formwork_tests::packs::{self, shipped};
+use formwork_tests::server::{Client, TestServer};
+
+async fn page(client: &Client, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    let request =
+        headers.iter().fold(client.request(Method::GET, path), |request, (name, value)| request.header(*name, *value));
+    let answer = request.send().await.expect("the server answers");
+    (answer.status().as_u16(), answer.text().await.expect("text"))
+}
+
+fn each<'h>(html: &'h Html, selector: &str) -> Vec<scraper::ElementRef<'h>> {
+    html.select(&Selector::parse(selector).expect("a selector")).collect()
+}
+
+/// The desk of the shipped pack, with somebody who sees most of it and a ticket in their hands.
+async fn desk(host: &dyn Host) -> (TestServer, Client, Vec<String>) {
+    let start = Utc.with_ymd_and_hms(2026, 1, 5, 1, 0, 0).single().expect("an instant");
+    let store = host.open("pages").await.expect("the store opens");
+    let server =
+        TestServer::start(store, &shipped("definitions/crm"), Clock::standing_at(start), Channels::default()).await;
+    let lead = server.user("lea", &["team_lead"], &["baggage_desk", "bag_claims"]).await;
+    let ticket = json!({"subject": "行李未到", "category": "baggage", "flight_no": "FW1881", "channel": "call",
+                        "items": [{"bag_tag": "0123456789", "claimed": "60.00"}]});
+    let (status, body) = lead.call(Method::POST, "/api/records/ticket", ticket).await;
+    assert_eq!(status, 201, "{body}");
+    let id = body["id"].as_str().expect("an id").to_owned();
+    let (_, tasks) = lead.get("/api/tasks?box=claimable").await;
+    let task = tasks["items"][0]["id"].as_str().expect("a task").to_owned();
+    let (status, body) = lead.call(Method::POST, &format!("/api/tasks/{task}/claim"), json!({})).await;
+    assert!(status < 300, "{body}");
+    let mut paths: Vec<String> = ["/home", "/inbox", "/inbox?box=team", "/boards/service_desk", "/nothing-here"]
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    for form in ["ticket", "customer", "member"] {
+        paths.extend([format!("/records/{form}"), format!("/records/{form}/new")]);
+    }
+    for report in ["tickets_by_week", "tickets_by_queue", "tickets_by_category"] {
+        paths.push(format!("/reports/{report}"));
+    }
+    paths.extend([
+        format!("/records/ticket/{id}"),
+        format!("/records/ticket/{id}/edit"),
+        format!("/inbox?box=mine&task={task}"),
+    ]);
+    (server, lead, paths)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_speaks_both_languages() {
+    let host = Sqlite::default();
+    let (server, lead, paths) = desk(&host).await;
+    let catalogue: BTreeSet<String> = formwork::i18n::catalogue("en").keys().cloned().collect();
+    for language in ["zh-CN", "en"] {
+        let mut user = server.engine.store().user_by_login("lea").await.expect("the store").expect("lea");
+        user.language = language.to_owned();
+        server.engine.store().put_user(&user).await.expect("a user can be changed");
+        for path in &paths {
+            let (status, text) = page(&lead, path, &[]).await;
+            let expected = if path == "/nothing-here" { 404 } else { 200 };
+            assert_eq!(status, expected, "{language} {path}");
+            let html = Html::parse_document(&text);
+            assert_eq!(each(&html, "html")[0].attr("lang"), Some(language), "{path}");
+            assert_eq!(each(&html, "h1").len(), 1, "{language} {path}: one heading");
+            // A key of the catalogue on the page is a text that is missing.
+            let words = html.root_element().text().flat_map(str::split_whitespace);
+            let keys: Vec<&str> = words.filter(|word| catalogue.contains(*word)).collect();
+            assert!(keys.is_empty(), "{language} {path} shows keys: {keys:?}");
+            let mut ids = BTreeSet::new();
+            for element in each(&html, "[id]") {
+                let id = element.attr("id").unwrap_or_default();
+                assert!(ids.insert(id.to_owned()), "{language} {path}: `{id}` twice");
+            }
+            for opener in each(&html, "[popovertarget]") {
+                let target = opener.attr("popovertarget").unwrap_or_default();
+                assert!(ids.contains(target), "{language} {path}: `{target}` is opened and is not there");
+            }
+            for link in each(&html, "nav a[href^='/'], aside a[href^='/']") {
+                let href = link.attr("href").unwrap_or_default();
+                let (status, _) = page(&lead, href, &[]).await;
+                assert!(status < 400, "{language} {path} leads to {href}, which answers {status}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_is_a_part_of_its_page() {
+    let host = Sqlite::default();
+    let (_server, lead, paths) = desk(&host).await;
+    let mut compared = 0;
+    for path in paths.iter().filter(|path| *path != "/nothing-here") {
+        for block in ["main", "list", "tiles", "form", "lines", "task", "tasks", "activity", "report"] {
+            let (_, whole) = page(&lead, path, &[]).await;
+            if each(&Html::parse_document(&whole), &format!("#{block}")).is_empty() {
+                continue;
+            }
+            let target = format!("section#{block}");
+            let headers = [("hx-request-type", "partial"), ("hx-target", target.as_str())];
+            let (status, part) = page(&lead, path, &headers).await;
+            assert_eq!(status, 200, "{path} {block}");
+            assert!(!part.contains("<html"), "{path} {block} is a whole page");
+            // Keys and the age of things differ from one drawing to the next; elements do not.
+            let whole = elements(&each(&Html::parse_document(&whole), &format!("#{block}"))[0]);
+            let part = Html::parse_fragment(&part);
+            let drawn = each(&part, &format!("#{block}"));
+            assert_eq!(drawn.len(), 1, "{path} {block} is in the answer");
+            assert_eq!(elements(&drawn[0]), whole, "{path} {block}");
+            compared += 1;
+        }
+    }
+    assert!(compared > paths.len(), "{compared} blocks compared");
+}
+
+/// Names and classes of the elements inside.
+fn elements(element: &scraper::ElementRef<'_>) -> Vec<String> {
+    let all = Selector::parse("*").expect("a selector");
+    element
+        .select(&all)
+        .map(|one| format!("{}.{}", one.value().name(), one.attr("class").unwrap_or_default()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_asks_first() {
+    let host = Sqlite::default();
+    let store = host.open("pages").await.expect("the store opens");
+    let mut bundle = packs::waiting();
+    for (_, text) in &mut bundle.files {
+        *text = text.replace(r#""update": true"#, r#""update": true, "delete": true"#);
+    }
+    let server = TestServer::start(store, &bundle, Clock::System, Channels::default()).await;
+    let agent = server.user("ana", &["agent"], &["desk"]).await;
+    let pack = server.engine.deployed().packs[0].clone();
+    let values = json!({"what": "to go"}).as_object().cloned().expect("an object");
+    let act = Act::Create { form: "request".into(), values, effects: Effects { starts: false, notify: false } };
+    server.engine.submit(&pack, Viewer::system("en"), act, None).await.expect("committed");
+    let (_, listed) = agent.get("/api/records/request").await;
+    let id = listed["items"][0]["id"].as_str().expect("an id").to_owned();
+    let (status, text) = page(&agent, &format!("/records/request/{id}"), &[]).await;
+    assert_eq!(status, 200);
+    let html = Html::parse_document(&text);
+    let form = each(&html, "form[popover][action$='/delete']");
+    assert_eq!(form.len(), 1, "the question is drawn");
+    let words: String = form[0].text().collect();
+    assert!(words.contains("Delete “to go”?"), "{words}");
+    let outside = each(&html, "form:not([popover])[action$='/delete']");
+    assert!(outside.is_empty(), "nothing deletes without being asked");
+}
