@@ -324,13 +324,14 @@ pub trait Store: Send + Sync + 'static {
     /// When a schedule last ran; `set` moves it forward, only if it still is `from`. False when another node was first.
     async fn move_schedule(
         &self,
+        pack: &str,
         workflow: &str,
         start: &str,
         from: Option<DateTime<Utc>>,
         to: DateTime<Utc>,
     ) -> Result<bool, Fault>;
     /// When a schedule last ran.
-    async fn schedule(&self, workflow: &str, start: &str) -> Result<Option<DateTime<Utc>>, Fault>;
+    async fn schedule(&self, pack: &str, workflow: &str, start: &str) -> Result<Option<DateTime<Utc>>, Fault>;
     /// Ids of the records of a form for which the expression (frame 0) is true, in id order after `after`: the rows a
     /// schedule runs over. The engine acts on them as the system.
     async fn ids(

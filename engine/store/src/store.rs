@@ -186,16 +186,17 @@ impl<E: Engine> Store for E {
 
     async fn move_schedule(
         &self,
+        pack: &str,
         workflow: &str,
         start: &str,
         from: Option<DateTime<Utc>>,
         to: DateTime<Utc>,
     ) -> Result<bool, Fault> {
-        work::move_schedule(self, workflow, start, from, to).await
+        work::move_schedule(self, pack, workflow, start, from, to).await
     }
 
-    async fn schedule(&self, workflow: &str, start: &str) -> Result<Option<DateTime<Utc>>, Fault> {
-        work::schedule(self, workflow, start).await
+    async fn schedule(&self, pack: &str, workflow: &str, start: &str) -> Result<Option<DateTime<Utc>>, Fault> {
+        work::schedule(self, pack, workflow, start).await
     }
 
     async fn ids(

@@ -120,6 +120,7 @@ pub(crate) async fn messages(
 
 pub(crate) async fn move_schedule(
     engine: &impl Engine,
+    pack: &str,
     workflow: &str,
     start: &str,
     from: Option<DateTime<Utc>>,
@@ -128,12 +129,17 @@ pub(crate) async fn move_schedule(
     let dialect = engine.dialect();
     let command = match from {
         None => {
-            let sql = "INSERT INTO fw_schedule (workflow, start, ran_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-            Command::new(sql, vec![text(workflow), text(start), bind_instant(dialect, to)])
+            let sql = "INSERT INTO fw_schedule (pack, workflow, start, ran_at) VALUES ($1, $2, $3, $4) \
+                       ON CONFLICT DO NOTHING";
+            Command::new(sql, vec![text(pack), text(workflow), text(start), bind_instant(dialect, to)])
         }
         Some(from) => {
-            let sql = "UPDATE fw_schedule SET ran_at = $1 WHERE workflow = $2 AND start = $3 AND ran_at = $4";
-            let params = vec![bind_instant(dialect, to), text(workflow), text(start), bind_instant(dialect, from)];
+            let sql = "UPDATE fw_schedule SET ran_at = $1 \
+                       WHERE pack = $2 AND workflow = $3 AND start = $4 AND ran_at = $5";
+            let keys = [text(pack), text(workflow), text(start)];
+            let mut params = vec![bind_instant(dialect, to)];
+            params.extend(keys);
+            params.push(bind_instant(dialect, from));
             Command::new(sql, params)
         }
     };
@@ -142,10 +148,11 @@ pub(crate) async fn move_schedule(
 
 pub(crate) async fn schedule(
     engine: &impl Engine,
+    pack: &str,
     workflow: &str,
     start: &str,
 ) -> Result<Option<DateTime<Utc>>, Fault> {
-    let sql = "SELECT ran_at FROM fw_schedule WHERE workflow = $1 AND start = $2".to_owned();
-    let select = Select::new(sql, vec![text(workflow), text(start)], [ColumnKind::DateTime]);
+    let sql = "SELECT ran_at FROM fw_schedule WHERE pack = $1 AND workflow = $2 AND start = $3".to_owned();
+    let select = Select::new(sql, vec![text(pack), text(workflow), text(start)], [ColumnKind::DateTime]);
     engine.rows(select).await?.into_iter().next().map(|row| Reader::new(row).time()).transpose()
 }

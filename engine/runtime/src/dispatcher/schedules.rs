@@ -92,7 +92,7 @@ impl Engine {
     /// Runs the newest occurrence that passed since the last run (older missed ones are not caught up: `missed: once`).
     async fn run_occurrence(&self, schedule: &Schedule, now: DateTime<Utc>) -> Result<bool, Fault> {
         let Schedule { pack, workflow, start, cron, .. } = schedule;
-        let Some(last) = self.store().schedule(&workflow.key, start).await? else {
+        let Some(last) = self.store().schedule(pack.key(), &workflow.key, start).await? else {
             // First sight of this schedule: it counts from now, whichever node is first.
             self.store().move_schedule(&workflow.key, start, None, now).await?;
             return Ok(false);

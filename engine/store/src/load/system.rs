@@ -54,9 +54,9 @@ impl Together {
             Need::Timer(id) => note(&mut self.timers, *id),
             Need::User(id) => note(&mut self.users, *id),
             Need::StartKey(workflow, key) => {
-                let sql = "SELECT instance FROM fw_start_key WHERE workflow = $1 AND start_key = $2".to_owned();
-                let params = vec![text(workflow), text(key)];
-                let select = Select::new(sql, params, [ColumnKind::Id]);
+                let sql = "SELECT instance FROM fw_start_key WHERE pack = $1 AND workflow = $2 AND start_key = $3";
+                let params = vec![text(context.pack.key()), text(workflow), text(key)];
+                let select = Select::new(sql.to_owned(), params, [ColumnKind::Id]);
                 loads.push(load(select, Holds::StartKey(workflow.clone(), key.clone())));
             }
             Need::Subscriptions { name, key } => {

@@ -16,7 +16,7 @@ pub(crate) const STEPS: &[&[&str]] = &[&[
     "CREATE TABLE fw_instance (id @id PRIMARY KEY, pack @text NOT NULL, workflow @text NOT NULL, pack_hash @text NOT NULL, form @text, record @id, start_key @text NOT NULL, status @text NOT NULL, started_at @time NOT NULL, started_by @id, revision @int NOT NULL, state @json NOT NULL)",
     "CREATE INDEX fw_instance_record ON fw_instance (record)",
     "CREATE INDEX fw_instance_live ON fw_instance (pack_hash) WHERE status IN ('running', 'failed')",
-    "CREATE TABLE fw_start_key (workflow @text NOT NULL, start_key @text NOT NULL, instance @id NOT NULL, PRIMARY KEY (workflow, start_key))",
+    "CREATE TABLE fw_start_key (pack @text NOT NULL, workflow @text NOT NULL, start_key @text NOT NULL, instance @id NOT NULL, PRIMARY KEY (pack, workflow, start_key))",
     // barred: ids of those that four eyes keep away, apart by spaces.
     "CREATE TABLE fw_task (id @id PRIMARY KEY, pack @text NOT NULL, instance @id NOT NULL, workflow @text NOT NULL, pack_hash @text NOT NULL, activation @int NOT NULL, step @text NOT NULL, form @text, record @id, pool_kind @text NOT NULL, pool_key @text, assignee @id, owner @id, starter @id, barred @text NOT NULL, signer @text, status @text NOT NULL, created_at @time NOT NULL, due_at @time, closed_at @time, closed_by @id, outcome @text)",
     "CREATE INDEX fw_task_instance ON fw_task (instance)",
@@ -47,7 +47,7 @@ pub(crate) const STEPS: &[&[&str]] = &[&[
     "CREATE TABLE fw_session (token_hash @text PRIMARY KEY, user_id @id NOT NULL, until @time NOT NULL)",
     "CREATE INDEX fw_session_until ON fw_session (until)",
     "CREATE TABLE fw_token (token_hash @text PRIMARY KEY, user_id @id NOT NULL, name @text NOT NULL, scopes @json NOT NULL)",
-    "CREATE TABLE fw_schedule (workflow @text NOT NULL, start @text NOT NULL, ran_at @time NOT NULL, PRIMARY KEY (workflow, start))",
+    "CREATE TABLE fw_schedule (pack @text NOT NULL, workflow @text NOT NULL, start @text NOT NULL, ran_at @time NOT NULL, PRIMARY KEY (pack, workflow, start))",
     "CREATE TABLE fw_incident (number @number, instance @id NOT NULL, step @text NOT NULL, code @text NOT NULL, message @text NOT NULL, at @time NOT NULL)",
     "CREATE INDEX fw_incident_instance ON fw_incident (instance)",
 ]];

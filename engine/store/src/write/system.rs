@@ -30,8 +30,8 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet) -> R
         add(batches, action, "fw_instance", 1, instance_cells(dialect, pack, instance)?);
     }
     for (workflow, key, instance) in &changes.start_keys {
-        let cells = Cells::new(dialect).text("workflow", workflow)?.text("start_key", key)?;
-        add(batches, Action::Insert, "fw_start_key", 2, cells.id("instance", Some(*instance)));
+        let cells = Cells::new(dialect).text("pack", pack)?.text("workflow", workflow)?.text("start_key", key)?;
+        add(batches, Action::Insert, "fw_start_key", 3, cells.id("instance", Some(*instance)));
     }
     for task in &changes.tasks {
         add(batches, Action::Upsert, "fw_task", 1, task_cells(dialect, pack, task)?);

@@ -12,7 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::forms::everything;
-use crate::world::{World, at};
+use crate::world::{World, at, pack_of};
 
 crate::on_both!(super::everything();
     instances_tasks_and_timers_are_read_as_written,
@@ -191,9 +191,17 @@ async fn a_start_key_starts_once(world: Arc<World>) {
     let changes =
         |instance| ChangeSet { start_keys: vec![("flow".into(), "k".to_owned(), instance)], ..Default::default() };
     write(&world, changes(id(1))).await;
-    assert_eq!(asked(&world, needs, known).await, Some(id(1)));
+    assert_eq!(asked(&world, needs.clone(), known).await, Some(id(1)));
     let again = world.run(move |_| Ok(changes(id(2)))).await;
     assert!(again.is_err(), "{again:?}");
+
+    // Another pack may have a workflow of the same key.
+    let other = Arc::new(pack_of("other", everything()));
+    world.store.deploy(None, &other, &[], at(1)).await.unwrap();
+    *world.pack.lock().unwrap() = other;
+    assert_eq!(asked(&world, needs.clone(), known).await, None);
+    write(&world, changes(id(3))).await;
+    assert_eq!(asked(&world, needs, known).await, Some(id(3)));
 }
 
 async fn who_waits_for_a_message_is_found_by_its_key(world: Arc<World>) {
@@ -320,12 +328,15 @@ async fn a_message_is_leased_settled_and_tried_again(world: Arc<World>) {
 
 async fn schedules_move_only_forward_from_where_they_were(world: Arc<World>) {
     let store = &world.store;
-    assert_eq!(store.schedule("flow", "nightly").await.unwrap(), None);
-    assert!(store.move_schedule("flow", "nightly", None, at(1)).await.unwrap());
-    assert!(!store.move_schedule("flow", "nightly", None, at(2)).await.unwrap(), "another node was first");
-    assert!(store.move_schedule("flow", "nightly", Some(at(1)), at(2)).await.unwrap());
-    assert!(!store.move_schedule("flow", "nightly", Some(at(1)), at(3)).await.unwrap());
-    assert_eq!(store.schedule("flow", "nightly").await.unwrap(), Some(at(2)));
+    assert_eq!(store.schedule("lab", "flow", "nightly").await.unwrap(), None);
+    assert!(store.move_schedule("lab", "flow", "nightly", None, at(1)).await.unwrap());
+    assert!(!store.move_schedule("lab", "flow", "nightly", None, at(2)).await.unwrap(), "another node was first");
+    assert!(store.move_schedule("lab", "flow", "nightly", Some(at(1)), at(2)).await.unwrap());
+    assert!(!store.move_schedule("lab", "flow", "nightly", Some(at(1)), at(3)).await.unwrap());
+    assert_eq!(store.schedule("lab", "flow", "nightly").await.unwrap(), Some(at(2)));
+    assert_eq!(store.schedule("other", "flow", "nightly").await.unwrap(), None, "another pack has its own");
+    assert!(store.move_schedule("other", "flow", "nightly", None, at(9)).await.unwrap());
+    assert_eq!(store.schedule("lab", "flow", "nightly").await.unwrap(), Some(at(2)));
 }
 
 async fn history_is_kept_in_order(world: Arc<World>) {

@@ -195,6 +195,11 @@ impl Definition for Pack {
 
 /// A pack `lab` with these forms.
 pub(crate) fn pack(forms: Json) -> Pack {
+    pack_of("lab", forms)
+}
+
+/// A pack of that key with these forms.
+pub(crate) fn pack_of(key: &str, forms: Json) -> Pack {
     let mut sources = SourceMap::new();
     let pack = json!({
         "version": "1.0.0", "title": "Lab", "languages": ["en"], "timezone": "Asia/Shanghai",
@@ -205,7 +210,7 @@ pub(crate) fn pack(forms: Json) -> Pack {
     for (key, form) in forms.as_object().unwrap() {
         sources.insert(format!("forms/{key}.json"), form.to_string());
     }
-    let (pack, diagnostics) = compile("lab", &sources);
+    let (pack, diagnostics) = compile(key, &sources);
     pack.unwrap_or_else(|| panic!("the pack of the test is broken: {diagnostics:#?}"))
 }
 
