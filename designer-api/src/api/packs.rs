@@ -1,4 +1,5 @@
-//! Packs: what is deployed, check, plan and deploy. Bodies carry the files: `{"files": {"forms/ticket.json": "…"}}`.
+//! Packs: what is deployed, check, plan and deploy. Bodies carry the files, `{"files": {"forms/ticket.json": "…"}}`; a
+//! deploy needs only the hash of a plan made lately.
 
 use std::sync::Arc;
 
@@ -10,7 +11,9 @@ use axum::{Json, Router};
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use formwork_core::FieldError;
 use formwork_runtime::deploy::{Bundle, DeployError};
 
 use super::problem::{Answer, Problem, problem};
@@ -49,20 +52,22 @@ async fn all(State(server): State<Arc<Server>>, caller: Caller) -> Answer<Json<V
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sent {
-    files: IndexMap<String, String>,
+    #[serde(default)]
+    files: Option<IndexMap<String, String>>,
     #[serde(default)]
     plan: Option<String>,
 }
 
 impl Sent {
-    fn bundle(self, pack: String) -> (Bundle, Option<String>) {
-        (Bundle { pack, files: self.files.into_iter().collect() }, self.plan)
+    fn bundle(self, pack: String) -> Result<Bundle, Problem> {
+        let files = self.files.ok_or_else(|| Problem::malformed("`files` must hold the files of the pack"))?;
+        Ok(Bundle { pack, files: files.into_iter().collect() })
     }
 }
 
 async fn check(caller: Caller, Path(pack): Path<String>, Json(sent): Json<Sent>) -> Answer<Json<Value>> {
     caller.require_role(&["designer", "publisher"], SCOPE)?;
-    let (bundle, _) = sent.bundle(pack);
+    let bundle = sent.bundle(pack)?;
     let (checked, diagnostics) = bundle.check();
     Ok(Json(json!({"ok": checked.is_some(), "diagnostics": diagnostics})))
 }
@@ -74,7 +79,7 @@ async fn plan(
     Json(sent): Json<Sent>,
 ) -> Answer {
     caller.require_role(&["designer", "publisher"], SCOPE)?;
-    let (bundle, _) = sent.bundle(pack);
+    let bundle = sent.bundle(pack)?;
     match server.engine.plan(&bundle).await {
         Ok(plan) => Ok(Json(plan.body()).into_response()),
         Err(error) => refused(error),
@@ -88,9 +93,10 @@ async fn deploy(
     Json(sent): Json<Sent>,
 ) -> Answer {
     caller.require_role(&["publisher"], SCOPE)?;
-    let (bundle, plan) = sent.bundle(pack);
-    let plan = plan.ok_or_else(|| Problem::malformed("`plan` must hold the hash of the plan you looked at"))?;
-    match server.engine.deploy(&bundle, &plan).await {
+    let unsaid = || Problem::malformed("`plan` must hold the hash of the plan you looked at");
+    let plan = sent.plan.ok_or_else(unsaid)?;
+    let files = sent.files.map(|files| files.into_iter().collect());
+    match server.engine.deploy(&pack, files, &plan).await {
         Ok(deployment) => Ok(Json(json!({
             "pack": &*deployment.pack,
             "version": deployment.version,
@@ -112,6 +118,27 @@ fn refused(error: DeployError) -> Answer<Response> {
             "what is deployed has changed since the plan",
             json!({"plan": plan.body()}),
         ),
+        DeployError::UnknownPlan => (
+            StatusCode::CONFLICT,
+            "plan_unknown",
+            "there is no plan of that hash any more: plan again, or send the files, too",
+            json!({}),
+        ),
+        DeployError::Seed { form, row, rejection } => {
+            let mut errors = rejection.errors;
+            if errors.is_empty() {
+                errors.push(FieldError {
+                    code: rejection.code,
+                    pointer: String::new(),
+                    message: rejection.title,
+                    hint: None,
+                });
+            }
+            for error in &mut errors {
+                error.pointer = format!("/files/data~1{form}.json/{row}{}", error.pointer);
+            }
+            (StatusCode::UNPROCESSABLE_ENTITY, "seed_refused", "a seed row was refused", json!({"errors": errors}))
+        }
         DeployError::Blocked(blocked) => {
             (StatusCode::CONFLICT, "plan_blocked", "the plan cannot be deployed", json!({"blocked": blocked}))
         }
@@ -122,6 +149,7 @@ fn refused(error: DeployError) -> Answer<Response> {
         "title": title,
         "status": status.as_u16(),
         "code": code,
+        "trace_id": Uuid::now_v7().simple().to_string(),
         "errors": [],
     });
     if let (Some(body), Value::Object(extra)) = (body.as_object_mut(), extra) {

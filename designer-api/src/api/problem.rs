@@ -60,7 +60,7 @@ impl Problem {
     pub fn status(&self) -> StatusCode {
         match &self.0 {
             Failure::Rejected(rejection) => status_of(rejection.kind),
-            Failure::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Failure::Busy(_) | Failure::Outdated => StatusCode::TOO_MANY_REQUESTS,
             Failure::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -78,9 +78,9 @@ impl Problem {
                 "trace_id": trace_id,
                 "errors": rejection.errors,
             }),
-            Failure::Busy(seconds) => json!({
+            Failure::Busy(_) | Failure::Outdated => json!({
                 "type": "/problems/busy",
-                "title": format!("too much at once, try again in {seconds} s"),
+                "title": "too much at once, try again in a moment",
                 "status": status,
                 "code": "busy",
                 "trace_id": trace_id,
@@ -110,6 +110,7 @@ impl IntoResponse for Problem {
             body,
             match self.0 {
                 Failure::Busy(seconds) => Some(seconds),
+                Failure::Outdated => Some(1),
                 _ => None,
             },
         )

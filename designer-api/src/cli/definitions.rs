@@ -137,7 +137,7 @@ impl Deploy {
         let engine = start_engine(&self.store, File::read()?, Clock::System).await?;
         let bundle = read(&self.pack)?;
         let Some(plan) = planned(&bundle, engine.plan(&bundle).await)? else { return Ok(false) };
-        let deployment = engine.deploy(&bundle, plan.hash()).await?;
+        let deployment = engine.deploy(&bundle.pack, Some(bundle.files.clone()), plan.hash()).await?;
         println!("deployed {} {} as deployment {}", deployment.pack, deployment.version, deployment.number);
         engine.store().close().await;
         Ok(true)

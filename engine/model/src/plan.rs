@@ -2,34 +2,32 @@
 //!
 //! ```text
 //! deployed pack ─┐
-//!                ├─► plan: changes · permission diff · steps that go · what is blocked
-//! wanted pack ───┘          └─► the store fills in the SQL and counts the rows
+//!                ├─► plan: changes · permission diff · what is blocked
+//! wanted pack ───┘          └─► the store adds the SQL, counts rows, and blocks what the data forbids
 //! ```
 //! A name that vanishes is hidden, never dropped: its column stays until somebody finalises. A rename said by `was`
-//! keeps the data.
+//! keeps the data. Running instances stay on the version they started with.
 
 mod access;
 mod forms;
+mod renames;
 mod workflows;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::pack::Pack;
 use crate::pack::form::FieldKind;
-use crate::source::hexadecimal;
+
+pub use forms::{convertible, recomputed};
+pub use renames::{former_fields, former_form, renamed_options};
 
 /// What deploying would change. Serialised as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
-    /// SHA-256 over both packs and the changes, hexadecimal: a deploy names it and is refused when it is stale.
-    pub hash: String,
     /// Changes of what is stored, forms first, in the order of the wanted pack.
     pub changes: Vec<Change>,
     /// The permission diff: role × form × field, and role × form × operation.
     pub access: Vec<AccessChange>,
-    /// Steps that tasks or timers may wait on and that are gone.
-    pub running: Vec<RunningEffect>,
     /// What keeps this plan from being deployed.
     pub blocked: Vec<Blocked>,
 }
@@ -44,10 +42,6 @@ pub struct Change {
     /// For people: the old name of a rename, the types of a conversion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// How many records it touches; the store counts them.
-    pub rows: Option<u64>,
-    /// The statements; the store writes them.
-    pub sql: Vec<String>,
 }
 
 /// Classes of changes, by what they do to data.
@@ -87,17 +81,6 @@ pub struct AccessChange {
     pub to: String,
 }
 
-/// A step that running instances may stand on and that is gone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RunningEffect {
-    /// The workflow.
-    pub workflow: String,
-    /// The step.
-    pub step: String,
-    /// How many instances stand there; the store counts them.
-    pub instances: Option<u64>,
-}
-
 /// Why the plan cannot be deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Blocked {
@@ -111,19 +94,12 @@ pub struct Blocked {
 
 /// Compares a wanted pack with the deployed one; with nothing deployed everything is added.
 pub fn plan(deployed: Option<&Pack>, wanted: &Pack) -> Plan {
-    let mut plan = Plan {
-        hash: String::new(),
-        changes: Vec::new(),
-        access: access::compare(deployed, wanted),
-        running: Vec::new(),
-        blocked: Vec::new(),
-    };
+    let mut plan = Plan { changes: Vec::new(), access: access::compare(deployed, wanted), blocked: Vec::new() };
     forms::compare(deployed, wanted, &mut plan);
     workflows::compare(deployed, wanted, &mut plan);
     if let Some(deployed) = deployed {
         currency(deployed, wanted, &mut plan);
     }
-    plan.hash = hash(deployed, wanted, &plan);
     plan
 }
 
@@ -144,23 +120,9 @@ fn currency(deployed: &Pack, wanted: &Pack, plan: &mut Plan) {
     }
 }
 
-fn hash(deployed: Option<&Pack>, wanted: &Pack, plan: &Plan) -> String {
-    let mut hasher = Sha256::new();
-    let mut add = |text: &str| {
-        hasher.update((text.len() as u64).to_be_bytes());
-        hasher.update(text.as_bytes());
-    };
-    add(deployed.map_or("", |pack| pack.hash()));
-    add(wanted.hash());
-    for change in &plan.changes {
-        add(&format!("{:?} {} {:?}", change.class, change.at, change.detail));
-    }
-    hexadecimal(&hasher.finalize())
-}
-
 impl Plan {
     fn push(&mut self, class: ChangeClass, at: String, detail: Option<String>) {
-        self.changes.push(Change { class, at, detail, rows: None, sql: Vec::new() });
+        self.changes.push(Change { class, at, detail });
     }
 }
 

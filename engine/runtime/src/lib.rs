@@ -22,13 +22,13 @@ mod replica;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use formwork_core::ids::Ids;
-use formwork_core::{Act, Stimulus, Viewer};
+use formwork_core::{Act, Rejection, RejectionKind, Stimulus, Viewer};
 use formwork_model::Pack;
 use formwork_store::{Committed, Failure, Fault, Question, Store, Submission, User};
 
@@ -36,8 +36,11 @@ pub use channels::{Channels, Sender, Webhook};
 pub use clock::Clock;
 pub use registry::{Deployed, Registry};
 
+use deploy::Plans;
 use replica::Replica;
 
+/// Most times a stimulus is decided anew because a deployment came first.
+const DEPLOYMENTS_MAX: u32 = 3;
 /// How long bulk work waits before it tries a full queue again.
 const BUSY_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 
@@ -50,6 +53,9 @@ pub struct Engine {
     replica: Replica,
     seeds: Seeds,
     due: dispatcher::Due,
+    plans: Plans,
+    /// The hour in which old rows were removed last.
+    cleaned: AtomicI64,
 }
 
 /// What the environment gives an engine.
@@ -100,6 +106,8 @@ impl Engine {
             clock: environment.clock,
             seeds: environment.seeds,
             due: dispatcher::Due::default(),
+            plans: Plans::default(),
+            cleaned: AtomicI64::new(0),
             registry,
             store,
         }))
@@ -135,6 +143,14 @@ impl Engine {
         self.registry.reload(&*self.store).await
     }
 
+    /// Reads the deployments again if there is a newer one: another node may have deployed.
+    pub async fn follow(&self) -> Result<(), Fault> {
+        if self.store.newest_deployment().await? != self.deployed().number {
+            self.reload().await?;
+        }
+        Ok(())
+    }
+
     /// A new id, ordered by time.
     pub fn new_id(&self) -> Uuid {
         Ids::new(self.clock.now(), self.seeds.next()).next()
@@ -159,15 +175,55 @@ impl Engine {
     ) -> Result<Committed, Failure> {
         let scope = actor.user.map_or_else(|| "public".to_owned(), |user| user.to_string());
         let stimulus = Stimulus { at: self.clock.now(), seed: self.seeds.next(), actor, act };
-        let submission = Submission {
+        let mut submission = Submission {
             pack: pack.clone(),
             packs: self.deployed().by_hash.clone(),
             stimulus,
             idempotency: idempotency.map(|(key, hash)| (format!("{scope}:{key}"), hash)),
         };
-        let committed = self.store.submit(submission).await?;
-        self.due.wake();
-        Ok(committed)
+        for _ in 0..DEPLOYMENTS_MAX {
+            match self.store.submit(submission.clone()).await {
+                Err(Failure::Outdated) => self.renew(&mut submission).await?,
+                done => {
+                    let committed = done?;
+                    self.due.wake();
+                    return Ok(committed);
+                }
+            }
+        }
+        Err(Failure::Busy(1))
+    }
+
+    /// Makes the submission one for the pack that is deployed now: another node, or somebody else, was faster.
+    async fn renew(&self, submission: &mut Submission) -> Result<(), Failure> {
+        self.reload().await?;
+        let deployed = self.deployed();
+        submission.packs = deployed.by_hash.clone();
+        let Some(pack) = deployed.pack(submission.pack.key()).cloned() else {
+            return Err(Fault::new(format!("pack `{}` is not deployed", submission.pack.key())).into());
+        };
+        // Roles may include others now.
+        let actor = &mut submission.stimulus.actor;
+        if let Some(id) = actor.user {
+            let language = actor.language.clone();
+            let user = self.store.user(id).await?;
+            *actor = self.viewer(&pack, user.as_ref(), &language);
+        }
+        if let Act::Upsert { form, by, .. } = &mut submission.stimulus.act {
+            let fields = &submission.pack.form(form).fields;
+            let places = by.iter().map(|&at| Some(pack.forms().get(form)?.field(&fields[at].key)?.0));
+            let Some(places) = places.collect::<Option<Vec<_>>>() else {
+                let title = format!("the fields that find a record of `{form}` are no longer there");
+                return Err(Failure::Rejected(Box::new(Rejection::new(
+                    RejectionKind::Conflict,
+                    "deployed_anew",
+                    title,
+                ))));
+            };
+            *by = places;
+        }
+        submission.pack = pack;
+        Ok(())
     }
 
     /// The same for bulk work: where the queue is full it waits its turn instead of giving up.

@@ -24,6 +24,8 @@ pub struct Deployed {
     pub deployments: HashMap<Key, Deployment>,
     /// Every version something still runs on, by hash.
     pub by_hash: Arc<Packs>,
+    /// The number of the newest deployment that was read.
+    pub number: i64,
 }
 
 impl Registry {
@@ -40,6 +42,7 @@ impl Registry {
         let mut deployments = store.deployments().await?;
         deployments.sort_by_key(|deployment| deployment.number);
         for deployment in deployments {
+            next.number = deployment.number;
             let pack = match known.by_hash.by_hash.get(&deployment.hash) {
                 Some(pack) => pack.clone(),
                 None => Arc::new(compile_deployed(&deployment)?),

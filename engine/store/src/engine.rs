@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use formwork_model::Pack;
 
 use crate::catalogue::Catalogue;
-use crate::dialect::{Bound, Dialect};
+use crate::codec::Reader;
+use crate::deployment::{Deploy, DeployFailure};
+use crate::dialect::{Bound, ColumnKind, Dialect};
 use crate::layout::PackLayout;
 use crate::load::Load;
 use crate::statement::{Row, Select};
@@ -45,13 +46,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
     async fn change_rows(&self, select: Select) -> Result<Vec<Row>, Fault>;
 
     /// Runs the migration and records the deployment, in one transaction, alone.
-    async fn migrate(
-        &self,
-        deployed: Option<&Pack>,
-        wanted: &Pack,
-        files: &[(String, String)],
-        at: DateTime<Utc>,
-    ) -> Result<i64, Fault>;
+    async fn migrate(&self, deploy: Deploy<'_>) -> Result<i64, DeployFailure>;
 
     async fn shut(&self);
 
@@ -74,6 +69,17 @@ pub(crate) trait Engine: Send + Sync + 'static {
         let layout = Arc::new(PackLayout::new(pack, &self.catalogue().await?)?);
         self.layouts().put(pack.hash(), layout.clone());
         Ok(layout)
+    }
+
+    /// The same for somebody who may hold an older pack, of which the tables may know no more.
+    async fn layout_now(&self, pack: &Pack) -> Result<Arc<PackLayout>, Failure> {
+        match self.layout(pack).await {
+            Ok(layout) => Ok(layout),
+            Err(fault) => match newest_hash(self.rows(newest(pack.key())).await?)? {
+                Some(deployed) if deployed != *pack.hash() => Err(Failure::Outdated),
+                _ => Err(fault.into()),
+            },
+        }
     }
 }
 
@@ -99,6 +105,17 @@ impl Layouts {
             *known = (HashMap::new(), number);
         }
     }
+}
+
+/// The query for the hash of what is deployed of a pack.
+pub(crate) fn newest(pack: &str) -> Select {
+    let sql = "SELECT hash FROM fw_deployment WHERE pack = $1 ORDER BY number DESC LIMIT 1".to_owned();
+    Select::new(sql, vec![Bound::String(Some(pack.to_owned()))], [ColumnKind::Text])
+}
+
+/// Its answer; none where the pack was never deployed.
+pub(crate) fn newest_hash(rows: Vec<Row>) -> Result<Option<String>, Fault> {
+    rows.into_iter().next().map(|row| Reader::new(row).text()).transpose()
 }
 
 impl Command {

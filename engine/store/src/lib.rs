@@ -10,6 +10,7 @@ mod catalogue;
 mod changes;
 mod codec;
 mod decide;
+mod deployment;
 mod dialect;
 mod engine;
 mod incidents;
@@ -40,6 +41,7 @@ use formwork_core::{Facts, Record, Rejection, Stimulus, Stop};
 use formwork_model::{Key, Pack};
 
 pub use decide::Decider;
+pub use deployment::{Deploy, DeployFailure, Migration, Step};
 pub use lower::Unsupported;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
@@ -86,6 +88,9 @@ pub enum Failure {
     /// Too many stimuli wait: try again after this many seconds.
     #[error("the queue is full, retry after {0} s")]
     Busy(u32),
+    /// The pack is no longer the deployed one; nothing was written. The stimulus is to be decided by the newest.
+    #[error("the pack was deployed anew")]
+    Outdated,
     /// Us or the world.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -245,18 +250,18 @@ pub trait Store: Send + Sync + 'static {
 
     // --- deployments -----------------------------------------------------------------------------------------------
 
-    /// The statements that bring the actual catalogue to `wanted` (three-way: deployed, wanted, actual), as text, with
-    /// the rows each touches; nothing is run.
-    async fn migration(&self, deployed: Option<&Pack>, wanted: &Pack) -> Result<Vec<Step>, Fault>;
+    /// What brings the actual catalogue to `wanted` (three-way: deployed, wanted, actual); nothing is run.
+    async fn migration(&self, deployed: Option<&Pack>, wanted: &Pack) -> Result<Migration, Fault>;
 
-    /// Runs the migration and records the deployment, in one transaction, alone. Returns its number.
-    async fn deploy(
-        &self,
-        deployed: Option<&Pack>,
-        wanted: &Pack,
-        files: &[(String, String)],
-        at: DateTime<Utc>,
-    ) -> Result<i64, Fault>;
+    /// Runs the migration that was looked at, records the deployment and plants the seed rows, in one transaction, alone.
+    /// Returns its number.
+    async fn deploy(&self, deploy: Deploy<'_>) -> Result<i64, DeployFailure>;
+
+    /// The number of the newest deployment of any pack; 0 where there is none. Nodes ask it to learn of others' deployments.
+    async fn newest_deployment(&self) -> Result<i64, Fault>;
+
+    /// How many instances of each workflow of the pack run; each stays on the version it started with.
+    async fn running(&self, pack: &str) -> Result<Vec<(Key, u64)>, Fault>;
 
     /// The newest deployment of each pack, and every older one that a running instance is pinned to.
     async fn deployments(&self) -> Result<Vec<Deployment>, Fault>;
@@ -359,19 +364,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// History of everything, oldest first, after an event number: for cases and the audit page.
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<(i64, Event)>, Fault>;
+    /// Removes what nobody asks for any more: old replies and sessions that are over.
+    async fn clean(&self, at: DateTime<Utc>) -> Result<(), Fault>;
     /// Whether the store answers and its system tables are there.
     async fn ready(&self) -> Result<(), Fault>;
     /// Flushes and closes.
     async fn close(&self);
-}
-
-/// A step of a migration.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    /// What it changes: `forms/ticket/fields/voucher`.
-    pub at: String,
-    /// The statements.
-    pub sql: Vec<String>,
-    /// Rows touched, where it touches any.
-    pub rows: Option<u64>,
 }

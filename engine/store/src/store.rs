@@ -19,8 +19,8 @@ use crate::engine::{Command, Engine};
 use crate::load::{Context, Load, Locking, RecordLoad, page};
 use crate::statement::Select;
 use crate::{
-    Change, ClaimedMessage, Committed, Delivery, Deployment, DueTimer, Failure, Fault, Question, Step, StoppedInstance,
-    Store, Submission, User, people, work,
+    Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault,
+    Migration, Question, StoppedInstance, Store, Submission, User, people, work,
 };
 
 #[async_trait]
@@ -44,34 +44,32 @@ impl<E: Engine> Store for E {
         first_integer(self.rows(newest_change(self.dialect())).await?)
     }
 
-    async fn migration(&self, deployed: Option<&Pack>, wanted: &Pack) -> Result<Vec<Step>, Fault> {
-        let migration = crate::schema::migrate(self.dialect(), deployed, wanted, &self.catalogue().await?)?;
-        let mut steps = Vec::new();
-        for step in migration.steps {
-            let rows = match step.count {
-                Some(sql) => {
-                    // A table that this very migration renames cannot be counted under its new name.
-                    let rows = self.rows(Select::new(sql, Vec::new(), [ColumnKind::Integer])).await.ok();
-                    rows.and_then(|rows| first_integer(rows).ok()).and_then(|rows| u64::try_from(rows).ok())
-                }
-                None => None,
-            };
-            steps.push(Step { at: step.at, sql: step.sql, rows });
-        }
-        Ok(steps)
+    async fn migration(&self, deployed: Option<&Pack>, wanted: &Pack) -> Result<Migration, Fault> {
+        crate::deployment::migration(self, deployed, wanted).await
     }
 
-    async fn deploy(
-        &self,
-        deployed: Option<&Pack>,
-        wanted: &Pack,
-        files: &[(String, String)],
-        at: DateTime<Utc>,
-    ) -> Result<i64, Fault> {
-        let number = self.migrate(deployed, wanted, files, at).await?;
+    async fn deploy(&self, deploy: Deploy<'_>) -> Result<i64, DeployFailure> {
+        let number = self.migrate(deploy).await?;
         self.layouts().deployed(number);
-        self.change(outdated(self.dialect(), at)).await?;
         Ok(number)
+    }
+
+    async fn newest_deployment(&self) -> Result<i64, Fault> {
+        let sql = "SELECT coalesce(max(number), 0) FROM fw_deployment".to_owned();
+        first_integer(self.rows(Select::new(sql, Vec::new(), [ColumnKind::Integer])).await?)
+    }
+
+    async fn running(&self, pack: &str) -> Result<Vec<(Key, u64)>, Fault> {
+        let sql = "SELECT workflow, count(*) FROM fw_instance WHERE pack = $1 AND status IN ('running', 'failed') \
+                   GROUP BY workflow ORDER BY workflow"
+            .to_owned();
+        let params = vec![Bound::String(Some(pack.to_owned()))];
+        let rows = self.rows(Select::new(sql, params, [ColumnKind::Text, ColumnKind::Integer])).await?;
+        let counted = |row| {
+            let mut row = Reader::new(row);
+            Ok((row.key()?, u64::try_from(row.integer()?).unwrap_or_default()))
+        };
+        rows.into_iter().map(counted).collect()
     }
 
     async fn deployments(&self) -> Result<Vec<Deployment>, Fault> {
@@ -249,6 +247,10 @@ impl<E: Engine> Store for E {
         rows.into_iter().map(codec::event).collect()
     }
 
+    async fn clean(&self, at: DateTime<Utc>) -> Result<(), Fault> {
+        self.change(outdated(self.dialect(), at)).await.map(drop)
+    }
+
     async fn ready(&self) -> Result<(), Fault> {
         let sql = "SELECT value FROM fw_meta WHERE name = 'schema'".to_owned();
         first_integer(self.rows(Select::new(sql, Vec::new(), [ColumnKind::Integer])).await?).map(|_| ())
@@ -290,7 +292,7 @@ fn newest_change(dialect: Dialect) -> Select {
     Select::new(sql.to_owned(), Vec::new(), [ColumnKind::Integer])
 }
 
-fn first_integer(rows: Vec<crate::statement::Row>) -> Result<i64, Fault> {
+pub(crate) fn first_integer(rows: Vec<crate::statement::Row>) -> Result<i64, Fault> {
     rows.into_iter().next().map_or_else(|| Err(Fault::new("a query without answer")), |row| Reader::new(row).integer())
 }
 

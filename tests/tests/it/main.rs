@@ -2,6 +2,7 @@
 
 mod cases;
 mod crash;
+mod deploy;
 mod dispatcher;
 mod http;
 mod imports;

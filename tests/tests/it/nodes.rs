@@ -72,6 +72,41 @@ async fn timers_and_messages_happen_once() {
     assert_eq!(fired, REQUESTS, "each timer once");
 }
 
+/// A node learns of the other's deployment by looking, and acts by it at once even before it has looked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_reaches_every_node() {
+    let folder = TempDir::new().expect("a scratch folder");
+    let url = database().await;
+    let one = node(&url, &folder, "one.jsonl").await;
+    one.deploy_if_safe(&packs::waiting()).await.expect("the pack is deployed");
+    let two = node(&url, &folder, "two.jsonl").await;
+    let old = two.deployed().packs[0].clone();
+    let next = |label: &str| {
+        let mut bundle = packs::waiting();
+        for (_, text) in &mut bundle.files {
+            *text = text.replace("\"Request\"", &format!("\"{label}\"")).replace("PT1M", "PT1S");
+        }
+        bundle
+    };
+    one.deploy_if_safe(&next("Second")).await.expect("deployed again");
+    // An instance that is pinned to a pack the second node has never seen.
+    let pack = one.deployed().packs[0].clone();
+    let values = json!({"what": "new"}).as_object().cloned().expect("an object");
+    let act = Act::Create { form: "request".into(), values, effects: Effects::ALL };
+    one.submit(&pack, Viewer::system("en"), act, None).await.expect("committed");
+    let soon = chrono::Utc::now() + chrono::Duration::seconds(9);
+    let timer = one.store().due_timers(soon, None, 9).await.expect("timers").remove(0);
+    tokio::time::sleep(Wait::from_millis(1_100)).await;
+    two.submit(&old, Viewer::system("en"), Act::Timer { id: timer.id }, None)
+        .await
+        .expect("it is decided by the new pack");
+    assert_eq!(two.deployed().packs[0].hash(), pack.hash(), "which the second node has learned of");
+
+    one.deploy_if_safe(&next("Third")).await.expect("deployed again");
+    two.run_due().await.expect("it looks");
+    assert_eq!(two.deployed().packs[0].hash(), one.deployed().packs[0].hash());
+}
+
 /// The keys of the messages each node has sent.
 fn sent(folder: &TempDir) -> Vec<Vec<String>> {
     let keys = |name: &str| {

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use crate::Key;
 use crate::pack::Pack;
-use crate::pack::form::{Access, Condition, Field, Form, Level};
+use crate::pack::form::{Access, Condition, Form, Level};
 
 use super::AccessChange;
-use super::forms::{former_field, former_form};
+use super::{former_fields, former_form};
 
 /// Every level and row condition that differs, by form, role and field in the order of the wanted pack.
 pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack) -> Vec<AccessChange> {
     let mut changes = Vec::new();
     for form in wanted.forms().values() {
-        let before = deployed.and_then(|deployed| former_form(deployed, form));
+        let before = deployed.and_then(|deployed| former_form(deployed, wanted, form));
         let roles = form.access.keys().chain(before.into_iter().flat_map(|before| before.access.keys()));
         let mut seen = BTreeSet::new();
         for role in roles.filter(|role| seen.insert((*role).clone())) {
@@ -22,8 +22,8 @@ pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack) -> Vec<AccessChang
         }
     }
     for form in deployed.into_iter().flat_map(|deployed| deployed.forms().values()) {
-        let lives_on = wanted.forms().values().any(|wanted| wanted.key == form.key || wanted.was.contains(&form.key));
-        if !lives_on {
+        let mut formers = wanted.forms().values().filter_map(|other| former_form(deployed?, wanted, other));
+        if formers.all(|former| former.key != form.key) {
             form.access.keys().for_each(|role| gone(form, role, &mut changes));
         }
     }
@@ -55,42 +55,38 @@ fn words(access: Option<&Access>) -> [(&'static str, String); 4] {
 }
 
 fn levels(before: Option<&Form>, form: &Form, role: &Key, changes: &mut Vec<AccessChange>) {
+    let old = before.map(|before| before.fields.as_slice()).unwrap_or_default();
+    let formers = former_fields(old, &form.fields);
     for (position, field) in form.fields.iter().enumerate() {
         let to = level(form, role, position, None);
-        let former = before.and_then(|before| Some((before, former_field(&before.fields, field)?)));
-        let from = former.map_or(Level::None, |(before, (position, _))| level(before, role, position, None));
+        let former = before.and_then(|before| Some((before, formers[position]?)));
+        let from = former.map_or(Level::None, |(before, at)| level(before, role, at, None));
         push_level(changes, role, &form.key, field.key.to_string(), from, to);
+        let old_rows = former.map(|(before, at)| before.fields[at].kind.rows()).unwrap_or_default();
+        let former_rows = former_fields(old_rows, field.kind.rows());
         for (row, child) in field.kind.rows().iter().enumerate() {
             let to = level(form, role, position, Some(row));
-            let from = former.map_or(Level::None, |(before, (position, table))| {
-                former_row(table, child).map_or(Level::None, |row| level(before, role, position, Some(row)))
+            let from = former.map_or(Level::None, |(before, at)| {
+                former_rows[row].map_or(Level::None, |row| level(before, role, at, Some(row)))
             });
             push_level(changes, role, &form.key, format!("{}.{}", field.key, child.key), from, to);
         }
     }
     let Some(before) = before else { return };
     for (position, field) in before.fields.iter().enumerate() {
-        let Some(wanted) = successor(&form.fields, field) else {
+        let Some(wanted) = formers.iter().position(|former| *former == Some(position)) else {
             let from = level(before, role, position, None);
             push_level(changes, role, &form.key, field.key.to_string(), from, Level::None);
             continue;
         };
+        let former_rows = former_fields(field.kind.rows(), form.fields[wanted].kind.rows());
         for (row, child) in field.kind.rows().iter().enumerate() {
-            if successor(wanted.kind.rows(), child).is_none() {
+            if !former_rows.contains(&Some(row)) {
                 let from = level(before, role, position, Some(row));
                 push_level(changes, role, &form.key, format!("{}.{}", field.key, child.key), from, Level::None);
             }
         }
     }
-}
-
-/// The wanted field that a deployed one lives on in.
-fn successor<'a>(wanted: &'a [Field], field: &Field) -> Option<&'a Field> {
-    wanted.iter().find(|wanted| wanted.key == field.key || wanted.was.contains(&field.key))
-}
-
-fn former_row(table: &Field, child: &Field) -> Option<usize> {
-    former_field(table.kind.rows(), child).map(|(position, _)| position)
 }
 
 fn level(form: &Form, role: &Key, position: usize, row: Option<usize>) -> Level {

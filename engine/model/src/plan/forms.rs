@@ -1,17 +1,17 @@
 //! Changes of forms: tables, columns, options, uniqueness, indexes.
 
-use crate::Key;
 use crate::expr::Type;
 use crate::pack::Pack;
-use crate::pack::form::{ChoiceOption, Field, FieldKind, Form, SortKey};
+use crate::pack::form::{Field, FieldKind, Form, SortKey};
 
-use super::{Blocked, ChangeClass, Plan};
+use super::renames::Options;
+use super::{Blocked, ChangeClass, Plan, former_fields, former_form, renamed_options};
 
 /// Adds the changes of all forms.
 pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack, plan: &mut Plan) {
     for form in wanted.forms().values() {
         let at = format!("forms/{}", form.key);
-        let Some(before) = deployed.and_then(|deployed| former_form(deployed, form)) else {
+        let Some(before) = deployed.and_then(|deployed| former_form(deployed, wanted, form)) else {
             plan.push(ChangeClass::Add, at, None);
             continue;
         };
@@ -22,31 +22,20 @@ pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack, plan: &mut Plan) {
         constraints(before, form, &at, plan);
     }
     for form in deployed.into_iter().flat_map(|deployed| deployed.forms().values()) {
-        let lives_on = wanted.forms().values().any(|wanted| wanted.key == form.key || wanted.was.contains(&form.key));
-        if !lives_on {
+        let mut formers = wanted.forms().values().filter_map(|other| former_form(deployed?, wanted, other));
+        if formers.all(|former| former.key != form.key) {
             plan.push(ChangeClass::Hide, format!("forms/{}", form.key), None);
         }
     }
 }
 
-/// The deployed form that a wanted one is, by its key or one of its old keys.
-pub(super) fn former_form<'a>(deployed: &'a Pack, form: &Form) -> Option<&'a Form> {
-    std::iter::once(&form.key).chain(&form.was).find_map(|key| deployed.forms().get(key)).map(|form| &**form)
-}
-
-/// The deployed field that a wanted one is.
-pub(super) fn former_field<'a>(before: &'a [Field], field: &Field) -> Option<(usize, &'a Field)> {
-    std::iter::once(&field.key)
-        .chain(&field.was)
-        .find_map(|key| before.iter().enumerate().find(|(_, before)| before.key == *key))
-}
-
 fn fields(before: &[Field], wanted: &[Field], at: &str, plan: &mut Plan) {
-    for field in wanted {
+    let formers = former_fields(before, wanted);
+    for (field, former) in wanted.iter().zip(&formers) {
         let at = format!("{at}/fields/{}", field.key);
-        match former_field(before, field) {
+        match former.map(|former| &before[former]) {
             None => added(field, at, plan),
-            Some((_, before)) => {
+            Some(before) => {
                 if before.key != field.key {
                     plan.push(ChangeClass::Rename, at.clone(), Some(format!("was `{}`", before.key)));
                 }
@@ -54,8 +43,8 @@ fn fields(before: &[Field], wanted: &[Field], at: &str, plan: &mut Plan) {
             }
         }
     }
-    for gone in before {
-        if !wanted.iter().any(|field| field.key == gone.key || field.was.contains(&gone.key)) {
+    for (position, gone) in before.iter().enumerate() {
+        if !formers.contains(&Some(position)) {
             plan.push(ChangeClass::Hide, format!("{at}/fields/{}", gone.key), None);
         }
     }
@@ -93,21 +82,26 @@ fn changed(before: &Field, field: &Field, at: &str, plan: &mut Plan) {
     if type_word(before) != type_word(field) {
         convert(before, field, at, plan);
     }
-    let formula = |field: &Field| field.compute.as_ref().map(|compute| compute.expr.source.clone());
-    if field.is_stored() && field.compute.is_some() && formula(before) != formula(field) {
+    if field.is_stored() && field.compute.is_some() && recomputed(before, field) {
         plan.push(ChangeClass::Backfill, at.to_owned(), Some("computed differently".to_owned()));
     }
 }
 
+/// Whether the stored computed value may be another one now.
+pub fn recomputed(before: &Field, field: &Field) -> bool {
+    let formula = |field: &Field| field.compute.as_ref().map(|compute| compute.expr.source.clone());
+    !before.is_stored() || formula(before) != formula(field) || before.ty() != field.ty()
+}
+
 fn convert(before: &Field, field: &Field, at: &str, plan: &mut Plan) {
     let detail = format!("{} → {}", type_word(before), type_word(field));
-    if convertible(before, field) {
+    if convertible(before.ty(), field.ty()) {
         plan.push(ChangeClass::Convert, at.to_owned(), Some(detail));
     } else {
         plan.blocked.push(Blocked {
             at: at.to_owned(),
             message: format!("stored values cannot be converted: {detail}"),
-            hint: "add a field of the new type under another key; the old one is hidden and keeps its data".to_owned(),
+            hint: "give the field another key, without `was`: the old one is hidden and keeps its data".to_owned(),
         });
     }
 }
@@ -126,31 +120,35 @@ fn type_word(field: &Field) -> String {
     }
 }
 
-fn convertible(before: &Field, field: &Field) -> bool {
+/// Whether every stored value can be said in the other type without loss. Where that depends on the values (an option
+/// that is none, a number too great for its column) the store counts those that do not fit, and blocks the plan.
+pub fn convertible(from: &Type, to: &Type) -> bool {
     let textual = |ty: &Type| matches!(ty, Type::Text | Type::Choice(_) | Type::Queue);
-    let (from, to) = (before.ty(), field.ty());
-    let scalar = !matches!(from, Type::Rows(_) | Type::Link(_) | Type::User);
-    (textual(from) && textual(to))
-        || (from.is_numeric() && to.is_numeric())
-        || (scalar && *to == Type::Text)
-        || matches!((from, to), (Type::Date, Type::DateTime) | (Type::DateTime, Type::Date))
+    let scale = |ty: &Type| match ty {
+        Type::Integer => Some(0),
+        Type::Decimal { scale } => Some(*scale),
+        Type::Money => Some(2),
+        _ => None,
+    };
+    match (scale(from), scale(to)) {
+        (Some(_), Some(_)) if *to == Type::Integer => *from == Type::Integer,
+        (Some(from), Some(to)) => from <= to,
+        (Some(_), None) => *to == Type::Text,
+        _ => (textual(from) && textual(to)) || (matches!(from, Type::Boolean | Type::Date) && *to == Type::Text),
+    }
 }
 
-type Options = indexmap::IndexMap<Key, ChoiceOption>;
-
 fn options(before: &Options, wanted: &Options, at: &str, plan: &mut Plan) {
-    for (key, option) in wanted {
-        if before.contains_key(key) {
-            continue;
-        }
+    let renamed = renamed_options(before, wanted);
+    for key in wanted.keys().filter(|key| !before.contains_key(*key)) {
         let at = format!("{at}/options/{key}");
-        match option.was.iter().find(|old| before.contains_key(*old)) {
-            Some(old) => plan.push(ChangeClass::Rename, at, Some(format!("was `{old}`"))),
+        match renamed.iter().find(|(_, new)| *new == key) {
+            Some((old, _)) => plan.push(ChangeClass::Rename, at, Some(format!("was `{old}`"))),
             None => plan.push(ChangeClass::Add, at, None),
         }
     }
     for key in before.keys() {
-        if !wanted.contains_key(key) && !wanted.values().any(|option| option.was.contains(key)) {
+        if !wanted.contains_key(key) && renamed.iter().all(|(old, _)| *old != key) {
             plan.push(ChangeClass::Hide, format!("{at}/options/{key}"), None);
         }
     }

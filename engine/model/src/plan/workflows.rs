@@ -1,11 +1,11 @@
-//! Changes of workflows: steps that come, go or become another kind, and who may be standing on them.
+//! Changes of workflows: steps that come, go or become another kind.
 
 use crate::pack::Pack;
-use crate::pack::workflow::{Node, Workflow};
+use crate::pack::workflow::Workflow;
 
-use super::{ChangeClass, Plan, RunningEffect};
+use super::{ChangeClass, Plan};
 
-/// Adds the changes of all workflows. Instances run on with the new definition, from the step they stand on.
+/// Adds the changes of all workflows. They concern new instances only: a running one is pinned to its version.
 pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack, plan: &mut Plan) {
     let before = |key: &str| deployed.and_then(|deployed| deployed.workflows().get(key));
     for workflow in wanted.workflows().values() {
@@ -17,7 +17,6 @@ pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack, plan: &mut Plan) {
     for workflow in deployed.into_iter().flat_map(|deployed| deployed.workflows().values()) {
         if !wanted.workflows().contains_key(&workflow.key) {
             plan.push(ChangeClass::Hide, format!("workflows/{}", workflow.key), None);
-            workflow.graph.nodes.values().for_each(|node| stranded(workflow, node, plan));
         }
     }
 }
@@ -30,7 +29,6 @@ fn steps(before: &Workflow, wanted: &Workflow, plan: &mut Plan) {
             Some(old) if old.action.name() != node.action.name() => {
                 let detail = format!("{} → {}", old.action.name(), node.action.name());
                 plan.push(ChangeClass::Convert, at(&node.key), Some(detail));
-                stranded(before, old, plan);
             }
             Some(_) => {}
         }
@@ -38,15 +36,6 @@ fn steps(before: &Workflow, wanted: &Workflow, plan: &mut Plan) {
     for node in before.graph.nodes.values() {
         if !wanted.graph.nodes.contains_key(&node.key) {
             plan.push(ChangeClass::Hide, at(&node.key), None);
-            stranded(before, node, plan);
         }
-    }
-}
-
-/// Only tasks and waits hold an instance between two stimuli.
-fn stranded(workflow: &Workflow, node: &Node, plan: &mut Plan) {
-    if node.waits() {
-        let (workflow, step) = (workflow.key.to_string(), node.key.to_string());
-        plan.running.push(RunningEffect { workflow, step, instances: None });
     }
 }

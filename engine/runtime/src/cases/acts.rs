@@ -189,7 +189,7 @@ impl World<'_> {
             // A record that was deleted has no tasks.
             Err(Failure::Rejected(_)) => Ok(Vec::new()),
             Err(Failure::Fault(fault)) => Err(fault),
-            Err(Failure::Busy(_)) => Err(Fault { context: "the queue is full".to_owned(), source: None }),
+            Err(failure) => Err(Fault { context: failure.to_string(), source: None }),
         }
     }
 

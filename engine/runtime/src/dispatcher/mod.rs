@@ -5,6 +5,7 @@
 //! each time, and what stands behind it goes on.
 
 mod failing;
+mod housekeeping;
 mod messages;
 mod schedules;
 mod timers;
@@ -49,11 +50,12 @@ impl Due {
 impl Engine {
     /// Runs due work until the future is dropped.
     pub async fn run_dispatcher(self: Arc<Self>) {
-        tokio::join!(self.run_timers(), self.run_schedules(), self.run_messages());
+        tokio::join!(self.run_timers(), self.run_schedules(), self.run_messages(), self.run_housekeeping());
     }
 
     /// Runs everything that is due now; how much it did.
     pub async fn run_due(&self) -> Result<usize, Fault> {
+        self.keep_house().await?;
         Ok(self.fire_timers().await? + self.run_due_schedules().await? + self.deliver_messages().await?)
     }
 

@@ -94,7 +94,7 @@ impl Engine {
         let Schedule { pack, workflow, start, cron, .. } = schedule;
         let Some(last) = self.store().schedule(pack.key(), &workflow.key, start).await? else {
             // First sight of this schedule: it counts from now, whichever node is first.
-            self.store().move_schedule(&workflow.key, start, None, now).await?;
+            self.store().move_schedule(pack.key(), &workflow.key, start, None, now).await?;
             return Ok(false);
         };
         let Some(due_at) = occurrence_before(cron, pack, now).filter(|at| *at > last) else {
@@ -109,7 +109,7 @@ impl Engine {
             error!(schedule = schedule.name(), error = ?fault, "an occurrence of a schedule is given up");
         }
         // Only now: a node that died above is followed by one that starts again, and start keys make each start once.
-        self.store().move_schedule(&workflow.key, start, Some(last), due_at).await?;
+        self.store().move_schedule(pack.key(), &workflow.key, start, Some(last), due_at).await?;
         Ok(true)
     }
 

@@ -1,4 +1,7 @@
-//! A deployment: the statements, the catalogue and the row, in one transaction; nodes take turns.
+//! A deployment: the statements, the catalogue, the row and the seed rows, in one transaction; nodes take turns, and no
+//! submission runs meanwhile.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
@@ -6,37 +9,49 @@ use sqlx::postgres::PgConnection;
 use formwork_model::Pack;
 
 use super::run::{self, Counter};
+use super::submit::Seeding;
 use super::{PostgresStore, open};
 use crate::Fault;
 use crate::catalogue::Catalogue;
 use crate::codec::Reader;
+use crate::deployment::{Deploy, DeployFailure};
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_instant};
+use crate::engine::{newest, newest_hash};
+use crate::layout::PackLayout;
 use crate::schema;
 use crate::statement::Select;
 
 /// A migration waits at most this long for running transactions; others wait behind it meanwhile.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '10s'";
 
-pub(super) async fn run(
-    store: &PostgresStore,
-    deployed: Option<&Pack>,
-    wanted: &Pack,
-    files: &[(String, String)],
-    at: DateTime<Utc>,
-) -> Result<i64, Fault> {
+pub(super) async fn run(store: &PostgresStore, deploy: Deploy<'_>) -> Result<i64, DeployFailure> {
     let failed = |error: sqlx::Error| Fault::of("deploying", error);
     let counter = &store.counter;
     let mut transaction = store.pool.begin().await.map_err(failed)?;
-    open::lock_schema(&mut transaction, counter).await.map_err(failed)?;
     run::execute(&mut transaction, counter, LOCK_WAIT, &[]).await.map_err(failed)?;
-    let migration = schema::migrate(Dialect::Postgres, deployed, wanted, &catalogue(&mut transaction, counter).await?)?;
-    for step in &migration.steps {
+    open::lock_schema(&mut transaction, counter).await.map_err(failed)?;
+    let rows = run::select(&mut transaction, counter, &newest(deploy.wanted.key())).await.map_err(failed)?;
+    if newest_hash(rows)?.as_ref() != deploy.deployed.map(|pack| pack.hash()) {
+        return Err(DeployFailure::Stale);
+    }
+    let catalogue = catalogue(&mut transaction, counter).await?;
+    let planned = schema::migrate(Dialect::Postgres, deploy.deployed, deploy.wanted, &catalogue)?;
+    if planned.digest(deploy.deployed, deploy.wanted) != deploy.digest {
+        return Err(DeployFailure::Stale);
+    }
+    for step in &planned.steps {
         for sql in &step.sql {
             let ran = run::execute(&mut transaction, counter, sql, &[]).await;
-            ran.map_err(|error| Fault::of(format!("migrating `{}`: `{sql}`", step.at), error))?;
+            ran.map_err(|error| match error.as_database_error().and_then(|error| error.code()).as_deref() {
+                // A value that is not unique, or does not fit.
+                Some("23505" | "22003") => DeployFailure::Blocked(Box::new(step.forbidden())),
+                _ => Fault::of(format!("migrating `{}`: `{sql}`", step.at), error).into(),
+            })?;
         }
     }
-    let number = record(&mut transaction, counter, wanted, files, at).await?;
+    let number = record(&mut transaction, counter, deploy.wanted, deploy.files, deploy.at).await?;
+    let layout = Arc::new(PackLayout::new(deploy.wanted, &planned.catalogue)?);
+    Seeding { store, pack: deploy.wanted, layout }.plant(&mut transaction, deploy.seeds).await?;
     transaction.commit().await.map_err(failed)?;
     Ok(number)
 }

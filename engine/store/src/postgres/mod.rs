@@ -9,7 +9,6 @@ mod submit;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use sqlx::postgres::PgPool;
 
@@ -17,6 +16,7 @@ use formwork_core::Facts;
 use formwork_model::Pack;
 
 use crate::decide::{self, Decider, Rounds, Said};
+use crate::deployment::{Deploy, DeployFailure};
 use crate::dialect::Dialect;
 use crate::engine::{Command, Engine, Layouts};
 use crate::load::{Context, Load, Locking, loads};
@@ -113,14 +113,14 @@ impl Engine for PostgresStore {
     }
 
     async fn transact(&self, submission: Submission) -> Result<Committed, Failure> {
-        let layout = self.layout(&submission.pack).await?;
+        let layout = self.layout_now(&submission.pack).await?;
         let context =
             Context { dialect: Dialect::Postgres, pack: submission.pack.clone(), layout, locking: Locking::None };
         submit::transact(self, &submission, &context).await
     }
 
     async fn answer(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {
-        let layout = self.layout(pack).await?;
+        let layout = self.layout_now(pack).await?;
         let context = Context { dialect: Dialect::Postgres, pack: pack.clone(), layout, locking: Locking::None };
         self.question(&context, &question).await
     }
@@ -161,14 +161,8 @@ impl Engine for PostgresStore {
         changed.await.map_err(|error| Broken::from(error).into())
     }
 
-    async fn migrate(
-        &self,
-        deployed: Option<&Pack>,
-        wanted: &Pack,
-        files: &[(String, String)],
-        at: DateTime<Utc>,
-    ) -> Result<i64, Fault> {
-        migrate::run(self, deployed, wanted, files, at).await
+    async fn migrate(&self, deploy: Deploy<'_>) -> Result<i64, DeployFailure> {
+        migrate::run(self, deploy).await
     }
 
     async fn shut(&self) {

@@ -104,29 +104,33 @@ pub(super) async fn execute(
     Ok(statement.execute(connection).await?.rows_affected())
 }
 
-/// All batches in one statement, one round trip; the number of the transaction. With `hint`, others are told that there
-/// is work.
+/// All batches in one statement, one round trip; the number of the transaction, and the hash of what is deployed of the
+/// pack. With `hint`, others are told that there is work.
 pub(super) async fn write(
     connection: &mut PgConnection,
     counter: &Counter,
+    pack: &str,
     batches: &[Batch],
     hint: bool,
-) -> Result<i64, sqlx::Error> {
-    let (mut parts, mut first) = (Vec::with_capacity(batches.len()), 0);
+) -> Result<(i64, Option<String>), sqlx::Error> {
+    let (mut parts, mut first) = (Vec::with_capacity(batches.len()), 1);
     for (number, batch) in batches.iter().enumerate() {
         parts.push(format!("b{number} AS ({})", batch.array_sql(first)));
         first += batch.columns.len();
     }
     let with = if parts.is_empty() { String::new() } else { format!("WITH {} ", parts.join(", ")) };
     let hint = if hint { ", pg_notify('fw_work', '')::text" } else { "" };
-    let mut statement = query(&format!("{with}SELECT pg_current_xact_id()::text::bigint{hint}"));
+    let deployed = "(SELECT hash FROM fw_deployment WHERE pack = $1 ORDER BY number DESC LIMIT 1)";
+    let mut statement = query(&format!("{with}SELECT pg_current_xact_id()::text::bigint, {deployed}{hint}"));
+    statement = statement.bind(pack.to_owned());
     for batch in batches {
         for (place, (_, kind)) in batch.columns.iter().enumerate() {
             statement = bind_column(statement, *kind, batch.rows.iter().map(|row| &row[place]))?;
         }
     }
     counter.count();
-    statement.fetch_one(connection).await?.try_get(0)
+    let row = statement.fetch_one(connection).await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 fn bind(

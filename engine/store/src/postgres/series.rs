@@ -1,12 +1,12 @@
 //! Series numbers, allotted in blocks outside the transaction, so that submissions never wait for one another's numbers.
 //!
 //! A node keeps what is left of its block; numbers of submissions that were refused are handed out again. Gaps come only
-//! from a node that stops.
+//! from a node that stops, and from a submission of which nobody knows whether it was committed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgConnection, PgPool};
 
 use super::run::{Counter, select};
 use crate::Fault;
@@ -73,14 +73,26 @@ impl Series {
 }
 
 async fn fetch(pool: &PgPool, counter: &Counter, pack: &str, key: &SeriesKey) -> Result<i64, Fault> {
+    let acquired = pool.acquire().await;
+    let mut connection = acquired.map_err(|error| Fault::of("taking numbers of a series", error))?;
+    count_on(&mut connection, counter, pack, key, BLOCK).await
+}
+
+/// Counts on by so many, and returns the last number.
+pub(super) async fn count_on(
+    connection: &mut PgConnection,
+    counter: &Counter,
+    pack: &str,
+    key: &SeriesKey,
+    by: i64,
+) -> Result<i64, Fault> {
     let sql = format!(
-        "INSERT INTO fw_series (pack, form, field, period, last) VALUES ($1, $2, $3, $4, {BLOCK}) \
-         ON CONFLICT (pack, form, field, period) DO UPDATE SET last = fw_series.last + {BLOCK} RETURNING last"
+        "INSERT INTO fw_series (pack, form, field, period, last) VALUES ($1, $2, $3, $4, {by}) \
+         ON CONFLICT (pack, form, field, period) DO UPDATE SET last = fw_series.last + {by} RETURNING last"
     );
     let params = [pack, &key.form, &key.field, &key.period].map(|text| Bound::String(Some(text.to_owned())));
     let block = Select::new(sql, params.to_vec(), [ColumnKind::Integer]);
-    let failed = |error: sqlx::Error| Fault::of("taking numbers of a series", error);
-    let mut connection = pool.acquire().await.map_err(failed)?;
-    let rows = select(&mut connection, counter, &block).await.map_err(failed)?;
+    let rows = select(connection, counter, &block).await;
+    let rows = rows.map_err(|error| Fault::of("taking numbers of a series", error))?;
     rows.into_iter().next().map_or_else(|| Err(Fault::new("a series without number")), |row| Reader::new(row).integer())
 }

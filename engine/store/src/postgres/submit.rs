@@ -25,22 +25,26 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnection, PgDatabaseError};
 use uuid::Uuid;
 
 use formwork_core::change::ChangeSet;
 use formwork_core::facts::Need;
-use formwork_core::{Act, Facts};
-use formwork_model::Key;
+use formwork_core::{Act, Facts, Stimulus};
+use formwork_model::{Key, Pack};
 
-use super::PostgresStore;
 use super::run::{self, Broken};
+use super::{PostgresStore, open, series};
 use crate::decide::{Rounds, Said};
+use crate::deployment::DeployFailure;
 use crate::dialect::Dialect;
+use crate::engine::{newest, newest_hash};
+use crate::layout::PackLayout;
 use crate::load::{Context, Locking, SeriesKey, loads};
 use crate::write::request::{committed_before, stored_request};
 use crate::write::violation::Violation;
-use crate::{Committed, Failure, Fault, Submission, write};
+use crate::{Committed, Failure, Fault, Packs, Submission, write};
 
 /// Most times a stimulus is tried.
 const TRIES_MAX: u32 = 5;
@@ -111,10 +115,19 @@ pub(super) async fn transact(
             Err(Broke::Upgrade) if tries == TRIES_MAX => break Err(Failure::Busy(1)),
             Err(Broke::Upgrade) => {}
             Err(Broke::Conflict(error)) if tries == TRIES_MAX => break Err(last_word(&error, context)),
-            Err(Broke::Conflict(_)) => tokio::time::sleep(jitter(tries)).await,
+            Err(Broke::Conflict(error)) => {
+                if is_series(&error, context) {
+                    // Somebody holds such a number: each try takes another one.
+                    memory.numbers.clear();
+                }
+                tokio::time::sleep(jitter(tries)).await;
+            }
         }
     };
-    store.series.give_back(context.pack.key(), &memory.numbers);
+    // After a fault nobody knows whether the transaction is in: rather a gap than a number given twice.
+    if !matches!(result, Err(Failure::Fault(_))) {
+        store.series.give_back(context.pack.key(), &memory.numbers);
+    }
     result
 }
 
@@ -125,9 +138,13 @@ async fn attempt(
     memory: &mut Memory,
 ) -> Result<Committed, Broke> {
     store.counter.count();
-    let mut transaction = store.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    let mut play = Play { store, submission, context: context.clone(), memory, locked: HashSet::new() };
-    let played = play.run(&mut transaction).await;
+    let mut transaction = store.pool.begin_with(AssertSqlSafe(begin())).await?;
+    let mut play = Play { store, submission, context: context.clone(), memory, locked: HashSet::new(), alone: false };
+    let played = match play.run(&mut transaction).await {
+        // What an older pack cannot make sense of, an instance of a newer one for example.
+        Err(Broke::Failed(Failure::Fault(fault))) => Err(play.outdated_or(&mut transaction, fault).await),
+        played => played,
+    };
     store.counter.count();
     match played {
         Ok(committed) => {
@@ -143,6 +160,40 @@ async fn attempt(
     }
 }
 
+/// Holds off deployments until the transaction ends, in the same round trip: what is deployed stays deployed.
+fn begin() -> String {
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared({})", open::SCHEMA_LOCK)
+}
+
+/// Seed rows, in the transaction of a deployment.
+pub(super) struct Seeding<'a> {
+    pub(super) store: &'a PostgresStore,
+    pub(super) pack: &'a Arc<Pack>,
+    pub(super) layout: Arc<PackLayout>,
+}
+
+impl Seeding<'_> {
+    pub(super) async fn plant(self, connection: &mut PgConnection, seeds: Vec<Stimulus>) -> Result<(), DeployFailure> {
+        let (pack, layout) = (self.pack.clone(), self.layout);
+        let context = Context { dialect: Dialect::Postgres, pack, layout, locking: Locking::None };
+        for (row, stimulus) in seeds.into_iter().enumerate() {
+            let (pack, packs) = (self.pack.clone(), Arc::new(Packs::default()));
+            let submission = Submission { pack, packs, stimulus, idempotency: None };
+            let (store, context, mut memory) = (self.store, context.clone(), Memory::default());
+            let (locked, memory) = (HashSet::new(), &mut memory);
+            let mut play = Play { store, submission: &submission, context, memory, locked, alone: true };
+            play.run(connection).await.map_err(|broke| match broke {
+                Broke::Failed(Failure::Rejected(rejection)) => DeployFailure::Seed { row, rejection },
+                Broke::Failed(Failure::Fault(fault)) => fault.into(),
+                Broke::Failed(other) => Fault::new(format!("seed row {row}: {other}")).into(),
+                Broke::Conflict(error) => Fault::of(format!("planting seed row {row}"), error).into(),
+                Broke::Upgrade => Fault::new(format!("seed row {row} was not locked")).into(),
+            })?;
+        }
+        Ok(())
+    }
+}
+
 /// One try.
 struct Play<'a> {
     store: &'a PostgresStore,
@@ -151,6 +202,8 @@ struct Play<'a> {
     memory: &'a mut Memory,
     /// Records locked for writing.
     locked: HashSet<Uuid>,
+    /// Whether nobody else writes, as in a deployment: nothing is locked, and numbers are taken in this transaction.
+    alone: bool,
 }
 
 impl Play<'_> {
@@ -172,9 +225,21 @@ impl Play<'_> {
             return Ok(Committed { reply: changes.reply, seq: 0, replayed: false });
         }
         let hint = !changes.timers_set.is_empty() || !changes.outbox.is_empty();
-        let number = run::write(connection, counter, &batches, hint).await?;
+        let (number, deployed) = run::write(connection, counter, pack, &batches, hint).await?;
+        if deployed.as_ref() != Some(self.context.pack.hash()) {
+            return Err(Failure::Outdated.into());
+        }
         let seq = if changes.records.is_empty() { 0 } else { number };
         Ok(Committed { reply: changes.reply, seq, replayed: false })
+    }
+
+    /// The fault, unless another pack is deployed.
+    async fn outdated_or(&self, connection: &mut PgConnection, fault: Fault) -> Broke {
+        let deployed = run::select(connection, &self.store.counter, &newest(self.context.pack.key())).await;
+        match deployed.map_err(|error| Fault::of("asking the database", error)).and_then(newest_hash) {
+            Ok(deployed) if deployed.as_ref() != Some(self.context.pack.hash()) => Failure::Outdated.into(),
+            _ => fault.into(),
+        }
     }
 
     async fn decide(&mut self, connection: &mut PgConnection) -> Result<ChangeSet, Broke> {
@@ -198,7 +263,9 @@ impl Play<'_> {
             Need::Record(_, id) if exclusive.contains(id) => Some(*id),
             _ => None,
         }));
-        self.context.locking = Locking::Rows { exclusive: Arc::new(exclusive) };
+        if !self.alone {
+            self.context.locking = Locking::Rows { exclusive: Arc::new(exclusive) };
+        }
         let (wanted, series) = loads(&self.context, needs)?;
         for mut load in wanted {
             run::load(connection, &self.store.counter, &mut load).await?;
@@ -207,6 +274,9 @@ impl Play<'_> {
         for key in series {
             let number = match self.memory.numbers.get(&key) {
                 Some(number) => *number,
+                None if self.alone => {
+                    series::count_on(connection, &self.store.counter, self.context.pack.key(), &key, 1).await?
+                }
                 None => {
                     let (reads, counter) = (&self.store.reads, &self.store.counter);
                     self.store.series.next(reads, counter, self.context.pack.key(), &key).await?
@@ -221,7 +291,7 @@ impl Play<'_> {
     /// The changes, if all that they write is locked for writing; else everything read is remembered for the next try.
     fn locked_enough(&mut self, changes: ChangeSet, facts: &Facts) -> Result<ChangeSet, Broke> {
         let mut written = changes.records.iter().filter(|change| change.before.is_some());
-        if written.all(|change| self.locked.contains(&change.id())) {
+        if self.alone || written.all(|change| self.locked.contains(&change.id())) {
             return Ok(changes);
         }
         let linked = facts
@@ -249,6 +319,12 @@ fn subjects(act: &Act, facts: &Facts) -> HashSet<Uuid> {
         _ => {}
     }
     subjects
+}
+
+/// Whether the conflict is over a number of a series.
+fn is_series(error: &sqlx::Error, context: &Context) -> bool {
+    let violation = constraint(error).map(Violation::UniqueIndex);
+    violation.is_some_and(|violation| violation.is_of_series(&context.pack, &context.layout))
 }
 
 /// What the caller is told when the last try met a conflict, too.

@@ -1,10 +1,14 @@
-//! What the records that are there already get: defaults of fields that became required, and stored computed values.
+//! What the records that are there already get: defaults of fields that became required, stored computed values, and
+//! what a stored look-up finds now.
 
 use sea_query::{Expr, PostgresQueryBuilder, Query, SqliteQueryBuilder};
 
-use formwork_model::Pack;
+use formwork_model::expr::ir::{FieldPath, FieldRef, Root, Slot};
+use formwork_model::expr::{Ir, TableRef, Type};
 use formwork_model::pack::Setting;
-use formwork_model::pack::form::{Field, Form};
+use formwork_model::pack::form::{Field, FieldKind, Form};
+use formwork_model::plan::{ChangeClass, former_fields, former_form, recomputed};
+use formwork_model::{Key, Pack};
 
 use super::PlannedStep;
 use super::forms::Added;
@@ -14,65 +18,96 @@ use crate::layout::PackLayout;
 use crate::lower::{Lowering, ROOT, identifier, timeless};
 use crate::names::quote;
 
-/// One step for each column that is filled.
+/// One step for each column that is filled. `later`: stored values that SQL cannot say.
 pub(super) fn steps(
     dialect: Dialect,
     deployed: Option<&Pack>,
     wanted: &Pack,
     layout: &PackLayout,
     added: &Added,
+    later: &mut Vec<String>,
 ) -> Result<Vec<PlannedStep>, Fault> {
     let mut steps = Vec::new();
     for form in wanted.forms().values() {
-        let former = |pack: &'_ Pack| form.was.iter().any(|was| pack.forms().contains_key(was));
-        let before = deployed.and_then(|pack| pack.forms().get(&form.key));
-        if before.is_none() && !deployed.is_some_and(former) {
+        let Some(before) = deployed.and_then(|deployed| former_form(deployed, wanted, form)) else {
             // A new form has no records.
             continue;
-        }
+        };
+        let formers = former_fields(&before.fields, &form.fields);
         let of_form = layout.form(&form.key)?;
         for column in &of_form.columns {
             let field = &form.fields[column.position];
             let new = added.contains(&(form.key.to_string(), String::new(), field.key.to_string()));
             let at = format!("forms/{}/fields/{}", form.key, field.key);
-            let value = if changed_compute(field, before, new) {
-                computed(dialect, wanted, layout, field, column.kind)
+            let old = formers[column.position].map(|former| &before.fields[former]);
+            if let Some(ir) = fills_itself(wanted, form, field, old) {
+                match lowered(dialect, wanted, layout, &ir, column.kind) {
+                    Some(value) => steps.push(fill(dialect, at, &of_form.table, &column.name, value)),
+                    None => later.push(at),
+                }
             } else if new && field.required {
-                literal_default(dialect, field, column.kind)
-            } else {
-                None
-            };
-            steps.extend(value.map(|value| fill(dialect, at, &of_form.table, &column.name, value)));
+                let value = literal_default(dialect, field, column.kind);
+                steps.extend(value.map(|value| fill(dialect, at, &of_form.table, &column.name, value)));
+            }
         }
         for child in &of_form.children {
             let table = &form.fields[child.position];
+            let old_table = formers[child.position].map(|former| &before.fields[former]);
             for column in &child.columns {
                 let field = &table.kind.rows()[column.position];
                 let key = (form.key.to_string(), table.key.to_string(), field.key.to_string());
-                if !(added.contains(&key) && field.required) {
-                    continue;
-                }
                 let at = format!("forms/{}/fields/{}/fields/{}", form.key, table.key, field.key);
-                let value = literal_default(dialect, field, column.kind);
-                steps.extend(value.map(|value| fill(dialect, at, &child.table, &column.name, value)));
+                if let (true, Some(old_table)) = (field.is_derived(), old_table) {
+                    // Computed with the record around the row, which no statement has at hand.
+                    let rows = old_table.kind.rows();
+                    let old = former_fields(rows, table.kind.rows())[column.position].map(|former| &rows[former]);
+                    let looked_up = matches!(field.kind, FieldKind::Lookup { .. });
+                    if changed(old, field) || (looked_up && old.is_none_or(|old| !old.is_stored())) {
+                        later.push(at);
+                    }
+                } else if added.contains(&key) && field.required {
+                    let value = literal_default(dialect, field, column.kind);
+                    steps.extend(value.map(|value| fill(dialect, at, &child.table, &column.name, value)));
+                }
             }
         }
     }
     Ok(steps)
 }
 
-/// Whether the stored computed value of every record may be another one now. A form that is new has no records.
-fn changed_compute(field: &Field, before: Option<&std::sync::Arc<Form>>, new: bool) -> bool {
-    let Some(compute) = &field.compute else { return false };
-    let Some((_, old)) = before.and_then(|form| form.field(&field.key)) else { return before.is_some() && new };
-    old.compute.as_ref().is_none_or(|old| old.expr.source != compute.expr.source || !old.stored)
+/// Whether the stored computed value of every record may be another one now.
+fn changed(old: Option<&Field>, field: &Field) -> bool {
+    field.compute.is_some() && old.is_none_or(|old| recomputed(old, field))
 }
 
-/// The computed value in SQL; what does not lower is computed when the record is saved next.
-fn computed(dialect: Dialect, pack: &Pack, layout: &PackLayout, field: &Field, kind: ColumnKind) -> Option<Expr> {
-    let compute = field.compute.as_ref()?;
-    let timeless = timeless(pack, &compute.expr.ir)?;
-    Lowering::new(dialect, pack, layout).value(&timeless, kind).ok()
+/// What fills a column of its own accord: the formula, if it is new or another one; what a new look-up finds.
+fn fills_itself(pack: &Pack, form: &Form, field: &Field, old: Option<&Field>) -> Option<Ir> {
+    if changed(old, field) {
+        return field.compute.as_ref().map(|compute| compute.expr.ir.clone());
+    }
+    let FieldKind::Lookup { via, field: key, ty, .. } = &field.kind else { return None };
+    if old.is_some_and(Field::is_stored) {
+        return None;
+    }
+    let link = &form.fields[*via];
+    let Type::Link(to) = link.ty() else { return None };
+    let (position, _) = pack.form(to).field(key)?;
+    let reference = |form: &Key, key: &Key, position| FieldRef {
+        table: TableRef::form(form),
+        key: key.clone(),
+        slot: Slot::Field(position),
+    };
+    Some(Ir::Field(FieldPath {
+        root: Root::Frame(0),
+        hops: vec![reference(&form.key, &link.key, *via)],
+        field: reference(to, key, position),
+        ty: ty.clone(),
+    }))
+}
+
+/// The value in SQL, if it has an exact counterpart that holds on any day and for anybody.
+fn lowered(dialect: Dialect, pack: &Pack, layout: &PackLayout, ir: &Ir, kind: ColumnKind) -> Option<Expr> {
+    Lowering::new(dialect, pack, layout).value(&timeless(pack, ir)?, kind).ok()
 }
 
 fn literal_default(dialect: Dialect, field: &Field, kind: ColumnKind) -> Option<Expr> {
@@ -93,5 +128,5 @@ fn fill(dialect: Dialect, at: String, table: &str, column: &str, value: Expr) ->
     let value = text.strip_prefix("SELECT ").unwrap_or(&text);
     let value = value.strip_suffix(&from).unwrap_or(value);
     let sql = format!("UPDATE {} AS {} SET {} = {value}", quote(table), quote(ROOT), quote(column));
-    PlannedStep { at, sql: vec![sql], count: Some(format!("SELECT count(*) FROM {}", quote(table))) }
+    PlannedStep::new(ChangeClass::Backfill, at, vec![sql]).of_all(table)
 }

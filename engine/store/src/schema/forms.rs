@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use formwork_model::pack::form::{Field, FieldKind, Form};
+use formwork_model::plan::ChangeClass;
 use formwork_model::{Key, Pack};
 
-use super::{PlannedStep, literal};
+use super::{PlannedStep, convert, literal};
+use crate::Fault;
 use crate::catalogue::{Catalogue, Entry};
 use crate::dialect::{ColumnKind, Dialect};
 use crate::layout::column_kind;
@@ -57,21 +59,22 @@ impl<'a> Forms<'a> {
         }
     }
 
-    pub(super) fn run(&mut self) {
+    pub(super) fn run(&mut self) -> Result<(), Fault> {
         for form in self.wanted.forms().values() {
             self.rename_form(form);
             let name = self.table(form, None);
             let before = self.deployed.and_then(|pack| pack.forms().get(&form.key)).map(|form| form.fields.as_slice());
-            self.columns(Place { form: &form.key, child: "" }, &name, &form.fields, before.unwrap_or_default());
+            self.columns(Place { form: &form.key, child: "" }, &name, &form.fields, before.unwrap_or_default())?;
             for field in form.fields.iter().filter(|field| matches!(field.kind, FieldKind::Table { .. })) {
                 self.rename_child(form, field);
                 let name = self.table(form, Some(field));
                 let before = before.and_then(|fields| fields.iter().find(|other| other.key == field.key));
                 let before = before.map(|field| field.kind.rows()).unwrap_or_default();
-                self.columns(Place { form: &form.key, child: &field.key }, &name, field.kind.rows(), before);
+                self.columns(Place { form: &form.key, child: &field.key }, &name, field.kind.rows(), before)?;
             }
         }
         self.hide();
+        Ok(())
     }
 
     pub(super) fn finish(mut self) -> (Vec<PlannedStep>, Catalogue, Added) {
@@ -111,7 +114,9 @@ impl<'a> Forms<'a> {
         let sql = tables
             .map(|table| format!("UPDATE {table} SET form = {new} WHERE form = {old} AND pack = {of_pack}"))
             .to_vec();
-        self.steps.push(PlannedStep::new(format!("forms/{}", form.key), sql));
+        let step = PlannedStep::new(ChangeClass::Rename, format!("forms/{}", form.key), sql);
+        let table = self.catalogue.table(pack, &form.key, "").map(|entry| entry.name.clone()).unwrap_or_default();
+        self.steps.push(step.of_all(&table));
     }
 
     /// Moves the catalogue rows of a renamed child table.
@@ -134,7 +139,10 @@ impl<'a> Forms<'a> {
         for entry in self.catalogue.entries.iter_mut().filter(moved) {
             entry.child = field.key.to_string();
         }
-        self.steps.push(PlannedStep::new(format!("forms/{}/fields/{}", form.key, field.key), Vec::new()));
+        let at = format!("forms/{}/fields/{}", form.key, field.key);
+        let table = self.catalogue.table(pack, &form.key, &field.key).map(|entry| entry.name.clone());
+        let step = PlannedStep::new(ChangeClass::Rename, at, Vec::new());
+        self.steps.push(step.of_all(&table.unwrap_or_default()));
     }
 
     /// Gives hidden rows of that form or child table a key no author can write, so that the key is free.
@@ -173,7 +181,7 @@ impl<'a> Forms<'a> {
             Some(field) => (self.row_columns(form), format!("forms/{}/fields/{}", form.key, field.key)),
         };
         self.creations.push(Creation { step: self.steps.len(), table: name.clone(), columns: vec![columns] });
-        self.steps.push(PlannedStep::new(at, Vec::new()));
+        self.steps.push(PlannedStep::new(ChangeClass::Add, at, Vec::new()));
         self.catalogue.entries.push(Entry {
             pack: pack.to_string(),
             form: form.key.to_string(),
@@ -207,24 +215,25 @@ impl<'a> Forms<'a> {
 
     // --- columns ---------------------------------------------------------------------------------------------------
 
-    fn columns(&mut self, place: Place<'_>, table: &str, fields: &[Field], before: &[Field]) {
+    fn columns(&mut self, place: Place<'_>, table: &str, fields: &[Field], before: &[Field]) -> Result<(), Fault> {
         for field in fields {
             let Some(kind) = column_kind(field) else { continue };
-            self.rename_field(place, field, fields, before);
+            self.rename_field(place, table, field, fields, before);
             let pack = self.wanted.key();
             let found = self.catalogue.column(pack, place.form, place.child, &field.key).cloned();
             match found {
                 Some(entry) if entry.kind == Some(kind) => self.show(place, table, field, &entry),
                 Some(entry) => {
                     self.set_field_aside(place, &field.key);
-                    self.add_column(place, table, field, kind, Some(&entry));
+                    self.add_column(place, table, field, kind, Some(&entry))?;
                 }
-                None => self.add_column(place, table, field, kind, None),
+                None => self.add_column(place, table, field, kind, None)?,
             }
         }
+        Ok(())
     }
 
-    fn rename_field(&mut self, place: Place<'_>, field: &Field, fields: &[Field], before: &[Field]) {
+    fn rename_field(&mut self, place: Place<'_>, table: &str, field: &Field, fields: &[Field], before: &[Field]) {
         let pack = self.wanted.key();
         let column = |key: &str| self.catalogue.column(pack, place.form, place.child, key);
         if column(&field.key).is_some_and(|entry| !entry.hidden) {
@@ -241,7 +250,8 @@ impl<'a> Forms<'a> {
         if let Some(entry) = self.catalogue.column_mut(pack, place.form, place.child, &from) {
             entry.field = field.key.to_string();
         }
-        self.steps.push(PlannedStep::new(self.at(place, &field.key), Vec::new()));
+        let step = PlannedStep::new(ChangeClass::Rename, self.at(place, &field.key), Vec::new());
+        self.steps.push(step.of_all(table));
     }
 
     fn set_field_aside(&mut self, place: Place<'_>, key: &str) {
@@ -263,19 +273,29 @@ impl<'a> Forms<'a> {
         }
         let at = self.at(place, &field.key);
         let Some(target) = self.link_target(field) else {
-            self.steps.push(PlannedStep::new(at, Vec::new()));
+            self.steps.push(PlannedStep::new(ChangeClass::Add, at, Vec::new()).of_all(table));
             return;
         };
+        let all = table;
         let (table, column, target) = (quote(table), quote(&entry.name), quote(&target));
         let mut sql = vec![format!(
             "UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL AND NOT EXISTS \
              (SELECT 1 FROM {target} AS t WHERE t.\"id\" = {table}.{column})"
         )];
         sql.extend(self.foreign_key(&table, &column, Some(&target)));
-        self.links.push(PlannedStep::new(at, sql));
+        self.links.push(PlannedStep::new(ChangeClass::Add, at, sql).of_all(all));
     }
 
-    fn add_column(&mut self, place: Place<'_>, table: &str, field: &Field, kind: ColumnKind, old: Option<&Entry>) {
+    /// A column for the field. `old`: what held it before, in another type; of one that was hidden only what fits comes
+    /// back, one in use fits, or the plan would have been blocked.
+    fn add_column(
+        &mut self,
+        place: Place<'_>,
+        table: &str,
+        field: &Field,
+        kind: ColumnKind,
+        old: Option<&Entry>,
+    ) -> Result<(), Fault> {
         let name = self.catalogue.allot_column(self.wanted.key(), place.form, place.child, &field.key);
         self.catalogue.entries.push(Entry {
             pack: self.wanted.key().to_string(),
@@ -294,20 +314,31 @@ impl<'a> Forms<'a> {
         };
         let definition = format!("{column} {}{references}", kind.sql_type(self.dialect));
         let key = self.foreign_key(&quote(table), &column, target.as_deref());
-        self.links.extend(key.map(|sql| PlannedStep::new(at.clone(), vec![sql])));
+        self.links.extend(key.map(|sql| PlannedStep::new(ChangeClass::Add, at.clone(), vec![sql])));
         if let Some(creation) = self.creations.iter_mut().find(|creation| creation.table == table) {
             creation.columns.push(definition);
-            return;
+            return Ok(());
         }
-        let table = quote(table);
-        let mut step = PlannedStep::new(at, vec![format!("ALTER TABLE {table} ADD COLUMN {definition}")]);
-        let copied = old.and_then(|old| copy(self.dialect, &quote(&old.name), old.kind?, kind));
-        if let Some(copied) = copied {
-            step.sql.push(format!("UPDATE {table} SET {column} = {copied}"));
-            step.count = Some(format!("SELECT count(*) FROM {table}"));
+        let quoted = quote(table);
+        let sql = vec![format!("ALTER TABLE {quoted} ADD COLUMN {definition}")];
+        let mut step = PlannedStep::new(ChangeClass::Add, at, sql).of_all(table);
+        let converted = |old: &Entry| convert::converted(self.dialect, &quote(&old.name), old.kind?, kind);
+        match old.map(|old| (old, converted(old))) {
+            Some((_, Some(value))) => {
+                step.class = ChangeClass::Convert;
+                step.sql.push(format!("UPDATE {quoted} SET {column} = {value}"));
+            }
+            Some((old, None)) if !old.hidden => {
+                return Err(Fault::new(format!(
+                    "the values of `{}` cannot be converted: the plan blocks this",
+                    step.at
+                )));
+            }
+            _ => {}
         }
         self.steps.push(step);
         self.added.insert((place.form.to_owned(), place.child.to_owned(), field.key.to_string()));
+        Ok(())
     }
 
     /// Table of the form a link leads to. It may be created later in this migration; its name is known then, too.
@@ -343,9 +374,11 @@ impl<'a> Forms<'a> {
         for at in leaving {
             let entry = self.catalogue.entries[at].clone();
             let place = Place { form: &entry.form, child: &entry.child };
-            let step = PlannedStep::new(self.at(place, &entry.field), self.cut_loose(&entry, at));
+            let table = self.catalogue.table(&entry.pack, &entry.form, &entry.child).map(|table| table.name.clone());
+            let sql = self.cut_loose(&entry, at);
+            let step = PlannedStep::new(ChangeClass::Hide, self.at(place, &entry.field), sql);
             self.catalogue.entries[at].hidden = true;
-            self.steps.push(step);
+            self.steps.push(step.of_all(&table.unwrap_or_default()));
         }
     }
 
@@ -411,17 +444,4 @@ fn spare(key: &str, taken: impl Fn(&str) -> bool) -> String {
         }
         number += 1;
     }
-}
-
-/// How old data fits a column of another kind; none where it does not, and then the new column starts empty.
-fn copy(dialect: Dialect, column: &str, from: ColumnKind, to: ColumnKind) -> Option<String> {
-    let (old, new) = match (from, to) {
-        (ColumnKind::Integer, ColumnKind::Decimal(scale)) => (0, scale),
-        (ColumnKind::Decimal(old), ColumnKind::Decimal(new)) if old <= new => (old, new),
-        _ => return None,
-    };
-    Some(match dialect {
-        Dialect::Postgres => column.to_owned(),
-        Dialect::Sqlite => format!("{column} * {}", 10_i64.pow(u32::from(new - old))),
-    })
 }

@@ -12,7 +12,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use serde_json::Value as Json;
 use tokio::sync::oneshot;
@@ -21,6 +20,7 @@ use formwork_core::Facts;
 use formwork_model::Pack;
 
 use crate::decide::{self, Decider, Rounds, Said};
+use crate::deployment::{Deploy, DeployFailure};
 use crate::dialect::Dialect;
 use crate::engine::{Command, Engine, Layouts};
 use crate::load::{Context, Load, Locking, loads};
@@ -149,7 +149,7 @@ impl Engine for SqliteStore {
     }
 
     async fn transact(&self, submission: Submission) -> Result<Committed, Failure> {
-        let layout = self.layout(&submission.pack).await?;
+        let layout = self.layout_now(&submission.pack).await?;
         let (job, answered) = submit::Submit::new(submission, layout, self.decider.clone());
         if !self.writer.submit(Box::new(job))? {
             return Err(Failure::Busy(RETRY_AFTER_S));
@@ -158,7 +158,7 @@ impl Engine for SqliteStore {
     }
 
     async fn answer(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {
-        let layout = self.layout(pack).await?;
+        let layout = self.layout_now(pack).await?;
         let context = Context { dialect: Dialect::Sqlite, pack: pack.clone(), layout, locking: Locking::None };
         self.on_reader(move |connection| answer(connection, &context, &question)).await?
     }
@@ -190,32 +190,8 @@ impl Engine for SqliteStore {
         self.on_writer(move |connection| run::select(connection, &select)).await
     }
 
-    async fn migrate(
-        &self,
-        deployed: Option<&Pack>,
-        wanted: &Pack,
-        files: &[(String, String)],
-        at: DateTime<Utc>,
-    ) -> Result<i64, Fault> {
-        let catalogue = self.catalogue().await?;
-        let migration = crate::schema::migrate(Dialect::Sqlite, deployed, wanted, &catalogue)?;
-        let work = migrate::Deploy {
-            expected: catalogue,
-            migration,
-            pack: wanted.key().to_string(),
-            version: wanted.version().clone(),
-            hash: wanted.hash().clone(),
-            files: files.to_vec(),
-            at,
-        };
-        let (answer, answered) = oneshot::channel();
-        let alone = Box::new(move |connection: &mut Connection| {
-            let _ = answer.send(work.run(connection));
-        });
-        if !self.writer.alone(alone)? {
-            return Err(Fault::new("the queue is full"));
-        }
-        answered.await.map_err(|_| Fault::new("the deployment broke off"))?
+    async fn migrate(&self, deploy: Deploy<'_>) -> Result<i64, DeployFailure> {
+        migrate::run(self, deploy).await
     }
 
     async fn shut(&self) {

@@ -14,6 +14,7 @@ use super::writer::Job;
 use crate::codec::Reader;
 use crate::decide::{Decider, Rounds, Said};
 use crate::dialect::{Bound, ColumnKind, Dialect};
+use crate::engine::{newest, newest_hash};
 use crate::layout::PackLayout;
 use crate::load::{Context, Locking, SeriesKey, loads};
 use crate::statement::{Batch, Select};
@@ -43,9 +44,13 @@ impl Submit {
         (Self { submission, context, decider, result: None, answer }, answered)
     }
 
-    fn transact(&self, connection: &Connection) -> Result<Committed, Failure> {
+    pub(super) fn transact(&self, connection: &Connection) -> Result<Committed, Failure> {
         if let Some(stored) = self.stored_reply(connection)? {
             return Ok(stored);
+        }
+        let deployed = newest_hash(run::select(connection, &newest(self.context.pack.key()))?)?;
+        if deployed.as_ref() != Some(self.context.pack.hash()) {
+            return Err(Failure::Outdated);
         }
         let changes = self.decide(connection)?;
         let batches = write::batches(Dialect::Sqlite, self.context.pack.key(), &self.context.layout, &changes)?;

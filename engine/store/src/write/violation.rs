@@ -2,10 +2,10 @@
 
 use formwork_core::{FieldError, Rejection, RejectionKind};
 use formwork_model::Pack;
-use formwork_model::pack::form::Form;
+use formwork_model::pack::form::{FieldKind, Form};
 
-use crate::layout::PackLayout;
-use crate::schema::unique_index_name;
+use crate::layout::{FormLayout, PackLayout};
+use crate::schema::{series_index_name, unique_index_name};
 
 /// What was violated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +40,27 @@ impl Violation {
         pack.forms().values().find_map(|form| self.of_form(form, layout))
     }
 
-    fn of_form(&self, form: &Form, layout: &PackLayout) -> Option<Rejection> {
-        let of_form = layout.forms.get(&form.key)?;
-        let natural = ("natural_key", &form.natural_key);
-        let declared = form.uniques.iter().map(|(key, unique)| (&**key, &unique.fields));
-        let (_, fields) = std::iter::once(natural).chain(declared).find(|(key, fields)| match self {
-            Self::UniqueIndex(name) => *name == unique_index_name(&of_form.table, key),
+    /// Whether it is a number of a series that is there already.
+    pub(crate) fn is_of_series(&self, pack: &Pack, layout: &PackLayout) -> bool {
+        pack.forms().values().any(|form| {
+            let fields = layout.forms.get(&form.key).and_then(|of_form| self.fields(form, of_form));
+            fields
+                .is_some_and(|fields| fields.iter().any(|&at| matches!(form.fields[at].kind, FieldKind::Series { .. })))
+        })
+    }
+
+    /// The fields of the form that were to be unique.
+    fn fields(&self, form: &Form, of_form: &FormLayout) -> Option<Vec<usize>> {
+        let table = &of_form.table;
+        let natural = (unique_index_name(table, "natural_key"), form.natural_key.clone());
+        let declared = form.uniques.iter().map(|(key, unique)| (unique_index_name(table, key), unique.fields.clone()));
+        let series = of_form.columns.iter().filter_map(|column| {
+            let is_series = matches!(form.fields[column.position].kind, FieldKind::Series { .. });
+            is_series.then(|| (series_index_name(table, &column.name), vec![column.position]))
+        });
+        let mut indexes = std::iter::once(natural).chain(declared).chain(series);
+        let (_, fields) = indexes.find(|(index, fields)| match self {
+            Self::UniqueIndex(name) => name == index,
             Self::UniqueColumns(columns) => {
                 let own = fields.iter().filter_map(|&at| of_form.column(at));
                 let own: Vec<String> = own.map(|column| format!("{}.{}", of_form.table, column.name)).collect();
@@ -53,13 +68,18 @@ impl Violation {
             }
             Self::Link => false,
         })?;
+        Some(fields)
+    }
+
+    fn of_form(&self, form: &Form, layout: &PackLayout) -> Option<Rejection> {
+        let fields = self.fields(form, layout.forms.get(&form.key)?)?;
         let title = "another record holds the same values";
         let mut rejection = Rejection::new(RejectionKind::Invalid, "unique", title);
         rejection.errors = fields
             .iter()
-            .map(|&at| FieldError {
+            .map(|at| FieldError {
                 code: "unique".to_owned(),
-                pointer: format!("/{}", form.fields[at].key),
+                pointer: format!("/{}", form.fields[*at].key),
                 message: title.to_owned(),
                 hint: None,
             })

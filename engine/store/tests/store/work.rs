@@ -12,7 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::forms::everything;
-use crate::world::{World, at, pack_of};
+use crate::world::{World, at, deploy, pack_of};
 
 crate::on_both!(super::everything();
     instances_tasks_and_timers_are_read_as_written,
@@ -197,7 +197,7 @@ async fn a_start_key_starts_once(world: Arc<World>) {
 
     // Another pack may have a workflow of the same key.
     let other = Arc::new(pack_of("other", everything()));
-    world.store.deploy(None, &other, &[], at(1)).await.unwrap();
+    deploy(&*world.store, None, &other, &[], at(1)).await.unwrap();
     *world.pack.lock().unwrap() = other;
     assert_eq!(asked(&world, needs.clone(), known).await, None);
     write(&world, changes(id(3))).await;

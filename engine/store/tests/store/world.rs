@@ -11,7 +11,8 @@ use formwork_core::{Act, Facts, Record, Stimulus, Stop, Viewer};
 use formwork_model::{Key, Pack, SourceMap, Value, compile};
 use formwork_store::testing::Cluster;
 use formwork_store::{
-    Committed, Decider, Failure, Packs, PostgresStore, SqliteStore, Store, Submission, postgres, sqlite,
+    Committed, Decider, Deploy, DeployFailure, Failure, Packs, PostgresStore, SqliteStore, Store, Submission, postgres,
+    sqlite,
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -67,7 +68,8 @@ impl World {
         forms: impl Definition,
     ) -> Arc<Self> {
         let pack = Arc::new(forms.pack());
-        store.deploy(None, &pack, &[("pack.json".to_owned(), "{}".to_owned())], at(0)).await.unwrap();
+        let files = [("pack.json".to_owned(), "{}".to_owned())];
+        deploy(&*store, None, &pack, &files, at(0)).await.unwrap();
         let (pack, seeds) = (Mutex::new(pack), AtomicU64::new(1));
         Arc::new(Self { store, pack, plans, seeds, url, folder })
     }
@@ -80,7 +82,7 @@ impl World {
     /// Deploys other forms.
     pub(crate) async fn deploy(&self, forms: Json) {
         let wanted = Arc::new(pack(forms));
-        self.store.deploy(Some(&self.pack()), &wanted, &[], at(1)).await.unwrap();
+        deploy(&*self.store, Some(&self.pack()), &wanted, &[], at(1)).await.unwrap();
         *self.pack.lock().unwrap() = wanted;
     }
 
@@ -162,6 +164,18 @@ impl World {
         self.store.ask(&self.pack(), question).await.unwrap();
         found.lock().unwrap().clone()
     }
+}
+
+/// Looks at the migration and deploys it.
+pub(crate) async fn deploy(
+    store: &dyn Store,
+    deployed: Option<&Pack>,
+    wanted: &Arc<Pack>,
+    files: &[(String, String)],
+    at: DateTime<Utc>,
+) -> Result<i64, DeployFailure> {
+    let digest = store.migration(deployed, wanted).await?.digest;
+    store.deploy(Deploy { deployed, wanted, digest: &digest, files, seeds: Vec::new(), at }).await
 }
 
 fn decider() -> (Arc<Mutex<HashMap<u64, Plan>>>, Decider) {
