@@ -124,7 +124,7 @@ fn folders_hint(folder: &str) -> String {
         .unwrap_or_else(|| format!("the folders are {}", folders().collect::<Vec<_>>().join(", ")))
 }
 
-fn is_key(word: &str) -> bool {
+pub(super) fn is_key(word: &str) -> bool {
     let mut characters = word.chars();
     word.len() <= 48
         && characters.next().is_some_and(|first| first.is_ascii_lowercase())

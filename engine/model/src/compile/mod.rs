@@ -32,7 +32,8 @@ mod workflow;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::diagnostic::{Diagnostic, Problems};
+use crate::diagnostic::{At, Diagnostic, Problems};
+use crate::documents::common::KEY_PATTERN;
 use crate::source::SourceMap;
 use crate::{Key, Pack};
 
@@ -44,6 +45,7 @@ use context::Context;
 /// an error.
 pub fn compile(key: &str, sources: &SourceMap) -> (Option<Pack>, Vec<Diagnostic>) {
     let mut problems = Problems::default();
+    check_key(key, &mut problems);
     let documents = load::load(sources, &mut problems);
     let shapes = shapes::build(&documents);
     let context = Context::new(&documents, &shapes, problems);
@@ -53,4 +55,20 @@ pub fn compile(key: &str, sources: &SourceMap) -> (Option<Pack>, Vec<Diagnostic>
     let diagnostics = problems.finish(sources, &documents.trees);
     let contents = contents.filter(|_| !has_errors);
     (contents.map(|contents| Pack { contents }), diagnostics)
+}
+
+/// The key starts the names of the pack's tables: it is one, and it is no prefix that somebody else has.
+fn check_key(key: &str, problems: &mut Problems) {
+    let taken = ["fw", "sqlite"].into_iter().find(|taken| key.split('_').next() == Some(taken));
+    let (message, hint) = match taken {
+        _ if !load::is_key(key) => {
+            (format!("`{key}` is no key of a pack"), format!("the name of its folder must match `{KEY_PATTERN}`"))
+        }
+        Some(taken) => (
+            format!("`{key}` is no key of a pack"),
+            format!("tables whose names start with `{taken}_` are not a pack's: name the folder otherwise"),
+        ),
+        None => return,
+    };
+    problems.error("FW0105", &At::file("pack.json"), message, Some(hint));
 }

@@ -218,3 +218,17 @@ fn a_diagnostic_is_written_as_the_api_shows_it() {
             "column": 2, "message": "unknown key `feilds`", "hint": "did you mean `fields`?"})
     );
 }
+
+#[test]
+fn the_key_of_a_pack_is_a_key_that_is_free() {
+    let sources: SourceMap = [("pack.json", PACK)].into_iter().collect();
+    for key in ["good", "a", "fws", "fw2", "sql", "a_fw", "sqlites"] {
+        assert!(compile(key, &sources).0.is_some(), "{key}");
+    }
+    let long = "a".repeat(49);
+    for key in ["", "Crm", "2crm", "crm-eu", "crm/../x", "c\"", &long, "fw", "fw_event", "sqlite", "sqlite_x"] {
+        let (pack, problems) = compile(key, &sources);
+        assert!(pack.is_none(), "{key}");
+        assert_eq!(problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), ["FW0105"], "{key}");
+    }
+}
