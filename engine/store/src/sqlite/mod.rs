@@ -29,7 +29,7 @@ use crate::{Committed, Failure, Fault, Question, Submission};
 
 pub use open::Durability;
 use readers::Readers;
-use writer::{Job, Writer};
+use writer::{Job, Ran, Writer};
 
 /// How a data folder is opened.
 #[derive(Clone)]
@@ -127,9 +127,13 @@ struct Plain<T> {
 }
 
 impl<T: Send> Job for Plain<T> {
-    fn run(&mut self, connection: &Connection) -> bool {
+    fn run(&mut self, connection: &Connection) -> Ran {
         self.result = self.work.take().map(|work| work(connection));
-        matches!(self.result, Some(Ok(_)))
+        match &self.result {
+            Some(Ok(_)) => Ran::Kept,
+            Some(Err(fault)) => Ran::of_fault(fault),
+            None => Ran::Undone,
+        }
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Fault>) {

@@ -10,7 +10,7 @@ use formwork_core::Facts;
 use formwork_core::change::ChangeSet;
 
 use super::run;
-use super::writer::Job;
+use super::writer::{Job, Ran};
 use crate::codec::Reader;
 use crate::decide::{Decider, Rounds, Said};
 use crate::dialect::{Bound, ColumnKind, Dialect};
@@ -120,9 +120,12 @@ impl Submit {
 }
 
 impl Job for Submit {
-    fn run(&mut self, connection: &Connection) -> bool {
-        self.result = Some(self.transact(connection));
-        matches!(self.result, Some(Ok(_)))
+    fn run(&mut self, connection: &Connection) -> Ran {
+        match self.result.insert(self.transact(connection)) {
+            Ok(_) => Ran::Kept,
+            Err(Failure::Fault(fault)) => Ran::of_fault(fault),
+            Err(_) => Ran::Undone,
+        }
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Fault>) {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use rusqlite::Connection;
+use rusqlite::ffi::ErrorCode;
 
 use crate::Fault;
 
@@ -22,11 +23,51 @@ const QUEUE_MAX: usize = 4_096;
 
 /// Work for the writer.
 pub(super) trait Job: Send {
-    /// Does the work inside a savepoint and keeps the answer; false undoes what it wrote.
-    fn run(&mut self, connection: &Connection) -> bool;
+    /// Does the work inside a savepoint and keeps the answer.
+    fn run(&mut self, connection: &Connection) -> Ran;
 
     /// Answers, after the commit; the error where the commit failed and nothing was written.
     fn answer(self: Box<Self>, committed: Result<(), Fault>);
+}
+
+/// What becomes of a job's writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ran {
+    /// They are committed with those of the others.
+    Kept,
+    /// The savepoint takes them back; the others are not concerned.
+    Undone,
+    /// The disk or the memory failed: nobody knows what is in the pages, so nothing of the batch is committed.
+    Fatal,
+}
+
+impl Ran {
+    /// What an error of a job says about the batch.
+    pub(super) fn of_fault(fault: &Fault) -> Self {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(fault);
+        while let Some(error) = cause {
+            let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+            if code.is_some_and(is_fatal) {
+                return Self::Fatal;
+            }
+            cause = error.source();
+        }
+        Self::Undone
+    }
+}
+
+/// Errors of the world around the database; all others are about the statement.
+fn is_fatal(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::SystemIoFailure
+            | ErrorCode::DiskFull
+            | ErrorCode::OutOfMemory
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+    )
 }
 
 /// Long work that gets the connection to itself: a deployment.
@@ -146,15 +187,15 @@ fn write(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Faul
     control(connection, "BEGIN IMMEDIATE")?;
     for job in batch {
         control(connection, "SAVEPOINT job")?;
-        let kept = catch_unwind(AssertUnwindSafe(|| job.run(connection))).unwrap_or_else(|panic| {
+        let ran = catch_unwind(AssertUnwindSafe(|| job.run(connection))).unwrap_or_else(|panic| {
             tracing::error!(message = said(&*panic), "a job panicked");
-            false
+            Ran::Undone
         });
-        // An I/O error, a full disk or lack of memory may end the transaction around the savepoint.
-        if connection.is_autocommit() {
-            return Err(Fault::new("the database left the transaction"));
+        // Such an error may also end the transaction around the savepoint.
+        if ran == Ran::Fatal || connection.is_autocommit() {
+            return Err(Fault::new("the disk or the memory failed"));
         }
-        if !kept {
+        if ran == Ran::Undone {
             control(connection, "ROLLBACK TO job")?;
         }
         control(connection, "RELEASE job")?;
@@ -179,4 +220,63 @@ fn leave_transaction(connection: &Connection) {
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use rusqlite::ffi;
+
+    use super::*;
+
+    /// Writes a number, and ends as it is told.
+    struct Writes(i64, Ran, Sender<bool>);
+
+    impl Job for Writes {
+        fn run(&mut self, connection: &Connection) -> Ran {
+            connection.execute("INSERT INTO t VALUES (?1)", [self.0]).unwrap();
+            self.1
+        }
+
+        fn answer(self: Box<Self>, committed: Result<(), Fault>) {
+            self.2.send(committed.is_ok()).unwrap();
+        }
+    }
+
+    /// What three jobs leave behind when the second ends so, and whether their commit succeeded.
+    fn left(second: Ran) -> (Vec<i64>, Vec<bool>) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (n)").unwrap();
+        let (answers, answered) = channel();
+        let ends = [(1, Ran::Kept), (2, second), (3, Ran::Kept)];
+        let jobs = ends.map(|(number, ran)| Box::new(Writes(number, ran, answers.clone())) as Box<dyn Job>);
+        commit_together(&connection, jobs.into(), &AtomicU64::new(0));
+        drop(answers);
+        let mut rows = connection.prepare("SELECT n FROM t ORDER BY n").unwrap();
+        let rows = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        (rows, answered.iter().collect())
+    }
+
+    #[test]
+    fn a_fatal_job_fails_all_and_a_refused_one_itself_alone() {
+        assert_eq!(left(Ran::Kept), (vec![1, 2, 3], vec![true; 3]));
+        assert_eq!(left(Ran::Undone), (vec![1, 3], vec![true; 3]));
+        assert_eq!(left(Ran::Fatal), (vec![], vec![false; 3]));
+    }
+
+    #[test]
+    fn what_is_fatal_is_seen_through_the_fault_around_it() {
+        let of = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            Ran::of_fault(&Fault::of("outer", Fault::of("writing", error)))
+        };
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_NOMEM, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_CORRUPT] {
+            assert_eq!(of(code), Ran::Fatal, "{code}");
+        }
+        for code in [ffi::SQLITE_CONSTRAINT, ffi::SQLITE_ERROR, ffi::SQLITE_TOOBIG] {
+            assert_eq!(of(code), Ran::Undone, "{code}");
+        }
+        assert_eq!(Ran::of_fault(&Fault::new("a defect")), Ran::Undone);
+    }
 }

@@ -10,15 +10,15 @@
 #![expect(unsafe_code, reason = "SQLite's virtual file systems are tables of C functions")]
 
 use std::collections::HashMap;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use rusqlite::ffi::{
-    SQLITE_ERROR, SQLITE_IOERR_FSYNC, SQLITE_OK, sqlite3_file, sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find,
-    sqlite3_vfs_register,
+    SQLITE_ERROR, SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_OK, sqlite3_file, sqlite3_io_methods,
+    sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
 };
 
 /// Name of the virtual file system.
@@ -34,7 +34,7 @@ struct Open {
 
 static FILES: LazyLock<Mutex<HashMap<usize, Open>>> = LazyLock::new(Mutex::default);
 static SYNCS: AtomicU64 = AtomicU64::new(0);
-static FAILING: Mutex<Option<PathBuf>> = Mutex::new(None);
+static FAILING: Mutex<Option<(PathBuf, Trouble)>> = Mutex::new(None);
 /// Held while copies are made or taken.
 static COPYING: Mutex<()> = Mutex::new(());
 
@@ -66,9 +66,29 @@ pub fn syncs() -> u64 {
     SYNCS.load(Ordering::Relaxed)
 }
 
-/// From now on every sync of a file in `folder` fails, as on a broken disk; in none where absent.
-pub fn fail_syncs(folder: Option<&Path>) {
-    *FAILING.lock().unwrap_or_else(PoisonError::into_inner) = folder.map(Path::to_owned);
+/// What is wrong with the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing can be made durable.
+    Syncs,
+    /// Nothing can be read.
+    Reads,
+    /// Nothing more can be written: the disk is full.
+    Full,
+}
+
+/// From now on the disk has that trouble with every file in `folder`; with none where absent.
+pub fn trouble(folder: Option<(&Path, Trouble)>) {
+    *failing() = folder.map(|(folder, trouble)| (folder.to_owned(), trouble));
+}
+
+fn failing() -> std::sync::MutexGuard<'static, Option<(PathBuf, Trouble)>> {
+    FAILING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the file has that trouble.
+fn troubled(path: &Path, trouble: Trouble) -> bool {
+    failing().as_ref().is_some_and(|(folder, kind)| *kind == trouble && path.starts_with(folder))
 }
 
 /// Makes `into` what a power failure at this moment would leave of `folder`.
@@ -84,7 +104,7 @@ pub fn image(folder: &Path, into: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens with the real file system, and takes the place of two of the file's functions.
+/// Opens with the real file system, and takes the place of some of the file's functions.
 unsafe extern "C" fn open(
     _vfs: *mut sqlite3_vfs,
     name: *const c_char,
@@ -104,6 +124,8 @@ unsafe extern "C" fn open(
         let methods = (*file).pMethods;
         let mut table = Box::new(*methods);
         table.xSync = Some(sync);
+        table.xRead = Some(read);
+        table.xWrite = Some(write);
         table.xClose = Some(close);
         (*file).pMethods = Box::into_raw(table);
         files().insert(file as usize, Open { methods: methods as usize, path });
@@ -126,11 +148,8 @@ unsafe extern "C" fn delete(_vfs: *mut sqlite3_vfs, name: *const c_char, sync_fo
 }
 
 unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
-    let Some((methods, path)) = files().get(&(file as usize)).map(|open| (open.methods, open.path.clone())) else {
-        return SQLITE_ERROR;
-    };
-    let failing = FAILING.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if failing.is_some_and(|folder| path.starts_with(folder)) {
+    let Some((methods, path)) = known(file) else { return SQLITE_ERROR };
+    if troubled(&path, Trouble::Syncs) {
         return SQLITE_IOERR_FSYNC;
     }
     // SAFETY: the real functions were kept when the file was opened.
@@ -151,6 +170,34 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
     }
 }
 
+unsafe extern "C" fn read(file: *mut sqlite3_file, into: *mut c_void, bytes: c_int, at: i64) -> c_int {
+    let Some((methods, path)) = known(file) else { return SQLITE_ERROR };
+    if troubled(&path, Trouble::Reads) {
+        return SQLITE_IOERR_READ;
+    }
+    // SAFETY: the real functions were kept when the file was opened.
+    unsafe {
+        match (*(methods as *const sqlite3_io_methods)).xRead {
+            Some(read_really) => read_really(file, into, bytes, at),
+            None => SQLITE_ERROR,
+        }
+    }
+}
+
+unsafe extern "C" fn write(file: *mut sqlite3_file, from: *const c_void, bytes: c_int, at: i64) -> c_int {
+    let Some((methods, path)) = known(file) else { return SQLITE_ERROR };
+    if troubled(&path, Trouble::Full) {
+        return SQLITE_FULL;
+    }
+    // SAFETY: the real functions were kept when the file was opened.
+    unsafe {
+        match (*(methods as *const sqlite3_io_methods)).xWrite {
+            Some(write_really) => write_really(file, from, bytes, at),
+            None => SQLITE_ERROR,
+        }
+    }
+}
+
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
     let Some(open) = files().remove(&(file as usize)) else { return SQLITE_ERROR };
     // SAFETY: the table was made in `open` and belongs to this file alone; afterwards the file is the real one again.
@@ -164,6 +211,11 @@ unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
             None => SQLITE_ERROR,
         }
     }
+}
+
+/// The real functions of an open file, and where it is.
+fn known(file: *mut sqlite3_file) -> Option<(usize, PathBuf)> {
+    files().get(&(file as usize)).map(|open| (open.methods, open.path.clone()))
 }
 
 fn copy_of(path: &Path) -> PathBuf {

@@ -3,14 +3,18 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use formwork_core::Record;
+use formwork_core::change::ChangeSet;
+use formwork_core::{Facts, Record};
 use formwork_store::sqlite::{Durability, Options};
-use formwork_store::testing::crash;
+use formwork_store::testing::crash::{self, Trouble};
 use formwork_store::{Failure, SqliteStore, Store};
 use uuid::Uuid;
 
 use crate::forms::everything;
-use crate::world::{World, created, new_record, text};
+use crate::world::{World, created, new_record, record, text};
+
+/// One disk has trouble at a time.
+static DISK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Creates records as fast as it can, pulls the plug five times, and tells how many answered records were lost.
 async fn lost_after_power_failures(durability: Durability) -> usize {
@@ -78,20 +82,80 @@ async fn without_durability_answered_records_are_lost() {
 /// A commit that fails fails everybody who waits for it; the next one succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_fails_fails_everybody_in_it() {
+    let _alone = DISK.lock().await;
     let options = Options { vfs: Some(crash::vfs()), ..Default::default() };
     let world = World::sqlite_in(tempfile::tempdir().unwrap(), options, everything()).await;
     let pack = world.pack();
     let folder = world.folder.as_ref().unwrap().path().to_owned();
-    crash::fail_syncs(Some(&folder));
+    crash::trouble(Some((&folder, Trouble::Syncs)));
     let mut under_way = tokio::task::JoinSet::new();
     for number in 1..=10 {
         let (world, site) = (world.clone(), new_record(&pack, "site", number, &[]));
         under_way.spawn(async move { world.run(move |_| Ok(created("site", std::slice::from_ref(&site)))).await });
     }
     let answers = under_way.join_all().await;
-    crash::fail_syncs(None);
+    crash::trouble(None);
     assert!(answers.iter().all(|answer| matches!(answer, Err(Failure::Fault(_)))), "{answers:?}");
     assert_eq!(world.store.scan(&pack, "site").await.unwrap().1, []);
     world.create("site", vec![new_record(&pack, "site", 11, &[])]).await;
     assert_eq!(world.store.scan(&pack, "site").await.unwrap().1.len(), 1);
+}
+
+/// The disk fails inside one job of a batch: what the others of the batch wrote is not committed either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fails_in_the_middle_fails_the_whole_batch() {
+    for trouble in [Trouble::Reads, Trouble::Full] {
+        let _alone = DISK.lock().await;
+        let options = || Options { vfs: Some(crash::vfs()), ..Default::default() };
+        let world = World::sqlite_in(tempfile::tempdir().unwrap(), options(), everything()).await;
+        let pack = world.pack();
+        // Opened again, so that the page is not at hand.
+        let world = world.reopened(options()).await;
+        let folder = world.folder.as_ref().unwrap().path().to_owned();
+
+        // The writer stands still with the first job until all others wait: they are one batch.
+        let (go_on, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        let (stands, stands_still) = std::sync::mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let world = world.clone();
+            async move {
+                let wait = move |_: &Facts| {
+                    stands.send(()).unwrap();
+                    let _ = gate.lock().unwrap().recv();
+                    Ok(ChangeSet::default())
+                };
+                world.run(wait).await
+            }
+        });
+        tokio::task::spawn_blocking(move || stands_still.recv().unwrap()).await.unwrap();
+        let mut under_way = tokio::task::JoinSet::new();
+        for number in 1..=9_u128 {
+            let (world, folder, site) = (world.clone(), folder.clone(), new_record(&pack, "site", number, &[]));
+            under_way.spawn(async move {
+                let plan = move |facts: &Facts| {
+                    if number == 5 && facts.records.is_empty() {
+                        crash::trouble(Some((&folder, trouble)));
+                        record(facts, "thing", Uuid::from_u128(1))?;
+                    }
+                    if number == 6 && trouble == Trouble::Reads {
+                        // It was a passing trouble: the commit would succeed. A full disk shows when it comes to that.
+                        crash::trouble(None);
+                    }
+                    Ok(created("site", std::slice::from_ref(&site)))
+                };
+                world.run(plan).await
+            });
+            // In this order into the queue.
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        drop(go_on);
+        let answers = under_way.join_all().await;
+        first.await.unwrap().unwrap();
+        crash::trouble(None);
+        assert!(answers.iter().all(|answer| matches!(answer, Err(Failure::Fault(_)))), "{trouble:?} {answers:?}");
+        assert_eq!(world.store.scan(&pack, "site").await.unwrap().1, [], "{trouble:?}");
+        world.create("site", vec![new_record(&pack, "site", 11, &[])]).await;
+        assert_eq!(world.store.scan(&pack, "site").await.unwrap().1.len(), 1);
+    }
 }

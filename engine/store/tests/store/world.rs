@@ -52,6 +52,18 @@ impl World {
         Self::new(store, plans, (None, Some(folder)), forms).await
     }
 
+    /// The same data folder and pack, opened anew.
+    pub(crate) async fn reopened(self: Arc<Self>, options: sqlite::Options) -> Arc<Self> {
+        self.store.close().await;
+        let world = Arc::into_inner(self).expect("nobody else holds the world");
+        drop(world.store);
+        let (plans, decider) = decider();
+        let folder = world.folder.expect("a data folder");
+        let options = sqlite::Options { decider: Some(decider), ..options };
+        let store = Arc::new(SqliteStore::open(folder.path(), options).unwrap());
+        Arc::new(Self { store, pack: world.pack, plans, seeds: world.seeds, url: None, folder: Some(folder) })
+    }
+
     /// On PostgreSQL, in a database of its own.
     pub(crate) async fn postgres(forms: impl Definition) -> Arc<Self> {
         let (plans, decider) = decider();
