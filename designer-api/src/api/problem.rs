@@ -25,7 +25,7 @@ impl From<Failure> for Problem {
 
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
-        Self(Failure::Fault(fault))
+        Self(fault.into())
     }
 }
 

@@ -29,6 +29,7 @@ mod work;
 mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -37,7 +38,7 @@ use uuid::Uuid;
 
 use formwork_core::change::{Event, Reply};
 use formwork_core::facts::UserFacts;
-use formwork_core::{Facts, Record, Rejection, Stimulus, Stop};
+use formwork_core::{Facts, Record, Rejection, RejectionKind, Stimulus, Stop};
 use formwork_model::{Key, Pack};
 
 pub use decide::Decider;
@@ -93,7 +94,39 @@ pub enum Failure {
     Outdated,
     /// Us or the world.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Fault(Fault),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        match fault.source.as_ref().and_then(|source| source.downcast_ref::<FullQueue>()) {
+            Some(FullQueue) => Self::Busy(RETRY_AFTER_S),
+            None => Self::Fault(fault),
+        }
+    }
+}
+
+/// Seconds after which a refused caller may try again.
+const RETRY_AFTER_S: u32 = 1;
+
+/// Most submissions that wait, and most reads.
+const QUEUE_MAX: usize = 4_096;
+
+/// How long a question of a caller may take, unless a store is opened otherwise.
+const QUESTION_MAX: Duration = Duration::from_secs(10);
+
+/// How long the engine's own reads may take, the scans of the columnar copy among them.
+const READ_MAX: Duration = Duration::from_secs(120);
+
+/// Too many wait already: nothing is broken.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue is full")]
+struct FullQueue;
+
+/// What a caller is told whose question took too long.
+fn too_slow() -> Failure {
+    let title = "the question takes too long: narrow it";
+    Failure::Rejected(Box::new(Rejection::new(RejectionKind::Invalid, "too_slow", title)))
 }
 
 /// Us or the world: logged once, never shown.
@@ -111,6 +144,11 @@ impl Fault {
     /// A fault that says all by itself.
     pub fn new(context: impl Into<String>) -> Self {
         Self { context: context.into(), source: None }
+    }
+
+    /// Not a fault but a full queue, on its way through what knows only faults: [`Failure::Busy`].
+    pub(crate) fn full(context: impl Into<String>) -> Self {
+        Self::of(context, FullQueue)
     }
 
     /// A fault with its cause.

@@ -7,10 +7,13 @@ mod series;
 mod submit;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPool;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use formwork_core::Facts;
 use formwork_model::Pack;
@@ -21,7 +24,7 @@ use crate::dialect::Dialect;
 use crate::engine::{Command, Engine, Layouts};
 use crate::load::{Context, Load, Locking, loads};
 use crate::statement::{Row, Select};
-use crate::{Committed, Failure, Fault, Question, Submission};
+use crate::{Committed, Failure, Fault, QUESTION_MAX, QUEUE_MAX, Question, READ_MAX, Submission};
 
 use run::{Broken, Counter};
 
@@ -32,13 +35,17 @@ pub struct Options {
     pub writers: u32,
     /// Connections that read.
     pub readers: u32,
+    /// Submissions that may be under way or wait, and reads.
+    pub queue_max: usize,
+    /// How long a question may take.
+    pub question_max: Duration,
     /// Another decider than the core's; tests only.
     pub decider: Option<Decider>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { writers: 16, readers: 8, decider: None }
+        Self { writers: 16, readers: 8, queue_max: QUEUE_MAX, question_max: QUESTION_MAX, decider: None }
     }
 }
 
@@ -48,6 +55,10 @@ pub struct PostgresStore {
     pool: PgPool,
     /// Connections that read; a board that is slow does not hold up a submit.
     reads: PgPool,
+    /// Who is under way or waits for a connection of these pools.
+    writing: Semaphore,
+    reading: Semaphore,
+    question_max: Duration,
     layouts: Layouts,
     decider: Decider,
     series: series::Series,
@@ -63,6 +74,9 @@ impl PostgresStore {
         Ok(Self {
             pool,
             reads: open::pool(url, options.readers).await?,
+            writing: Semaphore::new(options.queue_max),
+            reading: Semaphore::new(options.queue_max),
+            question_max: options.question_max,
             layouts: Layouts::default(),
             decider: options.decider.unwrap_or_else(decide::core),
             series: series::Series::default(),
@@ -76,6 +90,7 @@ impl PostgresStore {
     }
 
     async fn question(&self, context: &Context, question: &Question) -> Result<Json, Failure> {
+        let _place = place(&self.reading)?;
         let (mut facts, mut rounds) = (Facts::default(), Rounds::default());
         let mut snapshot = None;
         loop {
@@ -85,21 +100,29 @@ impl PostgresStore {
             };
             let transaction = match &mut snapshot {
                 Some(transaction) => transaction,
-                None => snapshot.insert(self.snapshot().await?),
+                None => snapshot.insert(self.snapshot(self.question_max).await?),
             };
             let (wanted, _) = loads(context, &needs)?;
             for mut load in wanted {
-                run::load(transaction, &self.counter, &mut load).await.map_err(Fault::from)?;
+                run::load(transaction, &self.counter, &mut load).await.map_err(run::or_too_slow)?;
                 load.finish(&mut facts)?;
             }
         }
     }
 
-    async fn snapshot(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, Fault> {
+    /// A snapshot; a statement that takes longer than `most` is given up.
+    async fn snapshot(&self, most: Duration) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, Fault> {
         self.counter.count();
-        let begun = self.reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
-        begun.map_err(|error| Fault::of("beginning to read", error))
+        let limit = most.as_millis().max(1);
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {limit}");
+        let begun = self.reads.begin_with(AssertSqlSafe(begin)).await;
+        begun.map_err(|error| run::fault("beginning to read", error))
     }
+}
+
+/// A place among those who are under way or wait; whoever finds none comes back later.
+fn place(places: &Semaphore) -> Result<SemaphorePermit<'_>, Fault> {
+    places.try_acquire().map_err(|_| Fault::full("waiting for a connection"))
 }
 
 #[async_trait]
@@ -116,6 +139,7 @@ impl Engine for PostgresStore {
         let layout = self.layout_now(&submission.pack).await?;
         let context =
             Context { dialect: Dialect::Postgres, pack: submission.pack.clone(), layout, locking: Locking::None };
+        let _place = place(&self.writing)?;
         submit::transact(self, &submission, &context).await
     }
 
@@ -126,13 +150,14 @@ impl Engine for PostgresStore {
     }
 
     async fn read(&self, mut loads: Vec<Load>, select: Select) -> Result<(Vec<Load>, Vec<Row>), Fault> {
-        let failed = |error: sqlx::Error| Fault::of(format!("running `{}`", select.sql), error);
+        let _place = place(&self.reading)?;
+        let failed = |error: sqlx::Error| run::fault(format!("running `{}`", select.sql), error);
         if loads.is_empty() {
             let mut connection = self.reads.acquire().await.map_err(failed)?;
             let rows = run::select(&mut connection, &self.counter, &select).await.map_err(failed)?;
             return Ok((loads, rows));
         }
-        let mut transaction = self.snapshot().await?;
+        let mut transaction = self.snapshot(READ_MAX).await?;
         for load in &mut loads {
             run::load(&mut transaction, &self.counter, load).await?;
         }
@@ -141,6 +166,7 @@ impl Engine for PostgresStore {
     }
 
     async fn change(&self, commands: Vec<Command>) -> Result<Vec<u64>, Fault> {
+        let _place = place(&self.writing)?;
         let changed = async {
             let mut transaction = self.pool.begin().await?;
             let mut touched = Vec::with_capacity(commands.len());
@@ -154,6 +180,7 @@ impl Engine for PostgresStore {
     }
 
     async fn change_rows(&self, select: Select) -> Result<Vec<Row>, Fault> {
+        let _place = place(&self.writing)?;
         let changed = async {
             let mut connection = self.pool.acquire().await?;
             run::select(&mut connection, &self.counter, &select).await

@@ -14,6 +14,9 @@ use crate::statement::Select;
 /// Key of the lock under which the schema changes: `formwork` in ASCII.
 pub(super) const SCHEMA_LOCK: i64 = 0x666f_726d_776f_726b;
 
+/// How long one waits for a connection; then there is too much at once.
+const CONNECTION_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// A pool of connections that see only the schema `public` and never answer before their commit is durable.
 pub(super) async fn pool(url: &str, connections: u32) -> Result<PgPool, Fault> {
     let options = PgConnectOptions::from_str(url).map_err(|error| Fault::of("reading the database URL", error))?;
@@ -23,7 +26,8 @@ pub(super) async fn pool(url: &str, connections: u32) -> Result<PgPool, Fault> {
         ("timezone", "UTC"),
         ("lock_timeout", "10s"),
     ]);
-    let pool = PgPoolOptions::new().max_connections(connections.max(1)).min_connections(1);
+    let pool =
+        PgPoolOptions::new().max_connections(connections.max(1)).min_connections(1).acquire_timeout(CONNECTION_WAIT);
     pool.connect_with(options).await.map_err(|error| Fault::of("connecting to the database", error))
 }
 

@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use formwork_model::Value;
 
-use crate::Fault;
 use crate::dialect::{Bound, ColumnKind};
 use crate::load::Load;
 use crate::statement::{Batch, Row, Select};
+use crate::{Failure, Fault, too_slow};
 
 /// Statements sent so far; each is a round trip (the first use of a statement on a connection adds one).
 #[derive(Debug, Default)]
@@ -80,10 +80,27 @@ impl From<Fault> for Broken {
     }
 }
 
+/// A fault, or, where no connection came free in time, a full queue.
+pub(super) fn fault(context: impl Into<String>, error: sqlx::Error) -> Fault {
+    match error {
+        sqlx::Error::PoolTimedOut => Fault::full(context),
+        error => Fault::of(context, error),
+    }
+}
+
+/// What a caller is told whose question did not run.
+pub(super) fn or_too_slow(broken: Broken) -> Failure {
+    match &broken {
+        // A statement that was given up.
+        Broken::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57014") => too_slow(),
+        _ => Fault::from(broken).into(),
+    }
+}
+
 impl From<Broken> for Fault {
     fn from(broken: Broken) -> Self {
         match broken {
-            Broken::Database(error) => Fault::of("asking the database", error),
+            Broken::Database(error) => fault("asking the database", error),
             Broken::Fault(fault) => fault,
         }
     }

@@ -86,7 +86,7 @@ impl From<sqlx::Error> for Broke {
             // Serialisation failure, deadlock, a lock waited for too long; a unique or foreign key somebody else was
             // faster with.
             Some("40001" | "40P01" | "55P03" | "23505" | "23503") => Self::Conflict(error),
-            _ => Self::Failed(Fault::of("asking the database", error).into()),
+            _ => Self::Failed(run::fault("asking the database", error).into()),
         }
     }
 }

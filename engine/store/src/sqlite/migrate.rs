@@ -44,7 +44,7 @@ pub(super) async fn run(store: &SqliteStore, deploy: Deploy<'_>) -> Result<i64, 
         let _ = answer.send(work.run(connection));
     });
     if !store.writer.alone(alone)? {
-        return Err(Fault::new("the queue is full").into());
+        return Err(Fault::full("deploying").into());
     }
     answered.await.map_err(|_| Fault::new("the deployment broke off"))?
 }

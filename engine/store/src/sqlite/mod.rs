@@ -10,9 +10,11 @@ mod writer;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
+use rusqlite::ffi::ErrorCode;
 use serde_json::Value as Json;
 use tokio::sync::oneshot;
 
@@ -25,7 +27,7 @@ use crate::dialect::Dialect;
 use crate::engine::{Command, Engine, Layouts};
 use crate::load::{Context, Load, Locking, loads};
 use crate::statement::{Row, Select};
-use crate::{Committed, Failure, Fault, Question, Submission};
+use crate::{Committed, Failure, Fault, QUESTION_MAX, Question, READ_MAX, RETRY_AFTER_S, Submission, too_slow};
 
 pub use open::Durability;
 use readers::Readers;
@@ -38,6 +40,8 @@ pub struct Options {
     pub durability: Durability,
     /// How many connections read.
     pub readers: u32,
+    /// How long a question may take.
+    pub question_max: Duration,
     /// The virtual file system of SQLite to use; the operating system's where absent.
     pub vfs: Option<String>,
     /// Another decider than the core's; tests only.
@@ -46,7 +50,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { durability: Durability::Full, readers: 3, vfs: None, decider: None }
+        Self { durability: Durability::Full, readers: 3, question_max: QUESTION_MAX, vfs: None, decider: None }
     }
 }
 
@@ -56,6 +60,7 @@ pub struct SqliteStore {
     readers: Readers,
     layouts: Layouts,
     decider: Decider,
+    question_max: Duration,
     /// Held as long as the store is open.
     lock: File,
 }
@@ -63,8 +68,8 @@ pub struct SqliteStore {
 /// Name of the database in the data folder.
 const DATABASE: &str = "formwork.sqlite";
 
-/// Seconds after which a refused caller may try again.
-const RETRY_AFTER_S: u32 = 1;
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS_UNWATCHED: i32 = 10_000;
 
 impl SqliteStore {
     /// Opens the data folder, which exists, and makes the database where there is none. Fails where another process has
@@ -79,6 +84,7 @@ impl SqliteStore {
             readers: Readers::start(readers)?,
             layouts: Layouts::default(),
             decider: options.decider.unwrap_or_else(decide::core),
+            question_max: options.question_max,
             lock,
         })
     }
@@ -88,19 +94,24 @@ impl SqliteStore {
         self.writer.commits()
     }
 
-    /// Runs a function on a reader, inside a snapshot.
+    /// Runs a function on a reader, inside a snapshot; what takes longer than `most` is interrupted.
     async fn on_reader<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> T + Send + 'static,
+        most: Duration,
+        read: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let (answer, answered) = oneshot::channel();
         let work = Box::new(move |connection: &Connection| {
-            let _ = answer.send(read(connection));
+            let _ = answer.send(watched(connection, most).map_err(Failure::from).and_then(|()| read(connection)));
         });
         if !self.readers.submit(work)? {
             return Err(Failure::Busy(RETRY_AFTER_S));
         }
-        answered.await.map_err(|_| Fault::new("a reader broke off").into())
+        let answered = answered.await.map_err(|_| Fault::new("a reader broke off"))?;
+        answered.map_err(|failure| match failure {
+            Failure::Fault(fault) if run::code(&fault) == Some(ErrorCode::OperationInterrupted) => too_slow(),
+            failure => failure,
+        })
     }
 
     /// Runs a function on the writer, in a savepoint of the next batch.
@@ -111,10 +122,17 @@ impl SqliteStore {
         let (answer, answered) = oneshot::channel();
         let job = Plain { work: Some(Box::new(work)), result: None, answer };
         if !self.writer.submit(Box::new(job))? {
-            return Err(Fault::new("the queue is full"));
+            return Err(Fault::full("writing"));
         }
         answered.await.map_err(|_| Fault::new("the writer broke off"))?
     }
+}
+
+/// From now on the connection gives up what is still running after that time.
+fn watched(connection: &Connection, most: Duration) -> Result<(), Fault> {
+    let end = Instant::now() + most;
+    let set = connection.progress_handler(STEPS_UNWATCHED, Some(move || Instant::now() > end));
+    set.map_err(|error| Fault::of("watching a reader", error))
 }
 
 type Work<T> = Box<dyn FnOnce(&Connection) -> Result<T, Fault> + Send>;
@@ -164,22 +182,22 @@ impl Engine for SqliteStore {
     async fn answer(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {
         let layout = self.layout_now(pack).await?;
         let context = Context { dialect: Dialect::Sqlite, pack: pack.clone(), layout, locking: Locking::None };
-        self.on_reader(move |connection| answer(connection, &context, &question)).await?
+        self.on_reader(self.question_max, move |connection| answer(connection, &context, &question)).await
     }
 
     async fn read(&self, mut loads: Vec<Load>, select: Select) -> Result<(Vec<Load>, Vec<Row>), Fault> {
-        let read = self.on_reader(move |connection| {
+        let read = self.on_reader(READ_MAX, move |connection| {
             for load in &mut loads {
                 run::load(connection, load)?;
             }
             let rows = run::select(connection, &select)?;
             Ok((loads, rows))
         });
-        match read.await {
-            Ok(result) => result,
-            Err(Failure::Fault(fault)) => Err(fault),
-            Err(_) => Err(Fault::new("the readers' queue is full")),
-        }
+        read.await.map_err(|failure| match failure {
+            Failure::Fault(fault) => fault,
+            Failure::Busy(_) => Fault::full("reading"),
+            other => Fault::new(format!("reading: {other}")),
+        })
     }
 
     async fn change(&self, commands: Vec<Command>) -> Result<Vec<u64>, Fault> {

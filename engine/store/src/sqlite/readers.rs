@@ -6,10 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use crate::Fault;
-
-/// Most questions that wait.
-const QUEUE_MAX: usize = 4_096;
+use crate::{Fault, QUEUE_MAX};
 
 /// A read: gets a connection inside a transaction.
 pub(super) type Read = Box<dyn FnOnce(&Connection) + Send>;

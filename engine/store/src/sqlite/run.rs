@@ -1,5 +1,6 @@
 //! Runs statements on a connection: binding, decoding, batches.
 
+use rusqlite::ffi::ErrorCode;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Statement, ToSql};
 use rust_decimal::Decimal;
@@ -11,6 +12,18 @@ use crate::Fault;
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_id, date_of};
 use crate::load::Load;
 use crate::statement::{Batch, Row, Select};
+
+/// What SQLite says of a fault, however deep it lies.
+pub(super) fn code(fault: &Fault) -> Option<ErrorCode> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(fault);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<rusqlite::Error>() {
+            return error.sqlite_error_code();
+        }
+        cause = error.source();
+    }
+    None
+}
 
 /// Rows of a query; with `each`, of one run for each id.
 pub(super) fn select(connection: &Connection, select: &Select) -> Result<Vec<Row>, Fault> {

@@ -14,12 +14,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
-use crate::Fault;
+use super::run::code;
+use crate::{Fault, QUEUE_MAX};
 
 /// Most submissions of one commit.
 const BATCH_MAX: usize = 256;
-/// Most submissions that wait.
-const QUEUE_MAX: usize = 4_096;
 
 /// Work for the writer.
 pub(super) trait Job: Send {
@@ -44,15 +43,7 @@ pub(super) enum Ran {
 impl Ran {
     /// What an error of a job says about the batch.
     pub(super) fn of_fault(fault: &Fault) -> Self {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(fault);
-        while let Some(error) = cause {
-            let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
-            if code.is_some_and(is_fatal) {
-                return Self::Fatal;
-            }
-            cause = error.source();
-        }
-        Self::Undone
+        if code(fault).is_some_and(is_fatal) { Self::Fatal } else { Self::Undone }
     }
 }
 

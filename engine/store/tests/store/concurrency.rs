@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use formwork_core::access::ListRequest;
 use formwork_core::change::ChangeSet;
 use formwork_core::facts::Need;
-use formwork_core::{Facts, Rejection, RejectionKind, Stop};
+use formwork_core::{Facts, Rejection, RejectionKind, Stop, Viewer, questions};
 use formwork_model::Value;
 use formwork_store::Failure;
 use sqlx::{Connection, PgConnection};
@@ -235,4 +236,56 @@ async fn a_full_queue_says_so() {
     let answers = under_way.join_all().await;
     assert!(answers.iter().filter(|answer| answer.is_ok()).count() >= 4_096);
     first.await.unwrap().unwrap();
+}
+
+/// The same on PostgreSQL, for submissions and for what a log-in does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_no_place_is_told_so() {
+    let options = formwork_store::postgres::Options { writers: 1, queue_max: 2, ..Default::default() };
+    let world = World::postgres_with(options, everything()).await;
+    // Whoever reads a site stands still, with the only connection.
+    let mut other = PgConnection::connect(world.url.as_ref().unwrap()).await.unwrap();
+    let mut transaction = other.begin().await.unwrap();
+    sqlx::query("LOCK TABLE lab_site").execute(&mut *transaction).await.unwrap();
+    let plan = |facts: &Facts| record(facts, "site", id(1)).map(|_| ChangeSet::default());
+    let mut two = Box::pin(async { tokio::join!(world.run(plan), world.run(plan)) });
+    let wait = std::time::Duration::from_millis(300);
+    assert!(tokio::time::timeout(wait, &mut two).await.is_err(), "one stands still, the other waits for it");
+    let third = tokio::time::timeout(wait, world.run(plan)).await.expect("at once");
+    assert!(matches!(third, Err(Failure::Busy(_))), "{third:?}");
+    let log_in = tokio::time::timeout(wait, world.store.put_session("x", id(1), crate::world::at(0)));
+    let log_in = log_in.await.expect("at once").map_err(Failure::from);
+    assert!(matches!(log_in, Err(Failure::Busy(_))), "{log_in:?}");
+    transaction.rollback().await.unwrap();
+    let (one, other) = two.await;
+    assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+}
+
+/// A question that takes too long is given up, and the next one is answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_question_is_given_up() {
+    let question_max = std::time::Duration::from_millis(1);
+    let sqlite = formwork_store::sqlite::Options { question_max, readers: 1, ..Default::default() };
+    let postgres = formwork_store::postgres::Options { question_max, readers: 1, ..Default::default() };
+    let worlds = [
+        World::sqlite_in(tempfile::tempdir().unwrap(), sqlite, everything()).await,
+        World::postgres_with(postgres, everything()).await,
+    ];
+    for world in worlds {
+        let pack = world.pack();
+        let sites = (1..=15_000).map(|number| new_record(&pack, "site", number, &[("name", text("a name"))]));
+        world.create("site", sites.collect()).await;
+        let ask = async |filter: &str| {
+            let request = ListRequest { filter: Some(filter.to_owned()), limit: 1, ..Default::default() };
+            let asked = pack.clone();
+            let list = move |facts: &Facts| {
+                questions::list(&asked, &Viewer::system("en"), &"site".into(), &request, crate::world::at(0), facts)
+            };
+            world.store.ask(&pack, Box::new(list)).await
+        };
+        let slow = ask("contains(name, 'nowhere') or contains(name, 'elsewhere')").await;
+        let Err(Failure::Rejected(rejection)) = slow else { panic!("{slow:?}") };
+        assert_eq!(rejection.code, "too_slow");
+        assert!(world.get("site", id(1)).await.is_some(), "the reader is free again");
+    }
 }

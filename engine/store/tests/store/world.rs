@@ -66,9 +66,14 @@ impl World {
 
     /// On PostgreSQL, in a database of its own.
     pub(crate) async fn postgres(forms: impl Definition) -> Arc<Self> {
+        Self::postgres_with(postgres::Options { writers: 8, readers: 2, ..Default::default() }, forms).await
+    }
+
+    /// On PostgreSQL, opened in a way of one's own.
+    pub(crate) async fn postgres_with(options: postgres::Options, forms: impl Definition) -> Arc<Self> {
         let (plans, decider) = decider();
         let url = Cluster::shared().unwrap().database().await.unwrap();
-        let options = postgres::Options { writers: 8, readers: 2, decider: Some(decider) };
+        let options = postgres::Options { decider: Some(decider), ..options };
         let store = Arc::new(PostgresStore::open(&url, options).await.unwrap());
         Self::new(store, plans, (Some(url), None), forms).await
     }
