@@ -111,7 +111,7 @@ impl Together {
             found("fw_timer", &codec::TIMER, self.timers, lock, Holds::Timers),
             found("fw_task", &codec::TASK, self.tasks, lock, Holds::Tasks),
             found("fw_instance", &codec::INSTANCE, self.instances, lock, Holds::Instances),
-            found("fw_user", &codec::USER, self.users, Lock::None, Holds::Users),
+            found("fw_user", &codec::USER, self.users, context.locking.at_least(Lock::Shared), Holds::Users),
         ];
         loads.into_iter().flatten().collect()
     }

@@ -15,6 +15,7 @@
 //! | a record | shared lock; exclusive where the stimulus is about it |
 //! | records that link here | shared locks, and a lock on this record that every new link waits for |
 //! | no record with these values, no instance of this key | the unique index, the key of the table |
+//! | a user, with roles and queues | shared lock |
 //! | tasks of an instance, timers | the exclusive lock of the instance, which every writer takes first |
 //!
 //! A record that is to be written but is locked shared only is not upgraded (two that do so wait for each other): the

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use formwork_core::access::ListRequest;
 use formwork_core::change::ChangeSet;
-use formwork_core::facts::Need;
+use formwork_core::facts::{Need, UserFacts};
 use formwork_core::{Facts, Rejection, RejectionKind, Stop, Viewer, questions};
 use formwork_model::Value;
-use formwork_store::Failure;
+use formwork_store::{Failure, User};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -259,6 +259,29 @@ async fn who_finds_no_place_is_told_so() {
     transaction.rollback().await.unwrap();
     let (one, other) = two.await;
     assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+}
+
+/// Whoever decides by what a user may do waits for a change of it that is under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_is_read_is_locked() {
+    let world = World::postgres(everything()).await;
+    let facts = UserFacts { name: "Ana".to_owned(), active: true, roles: Vec::new(), queues: Vec::new() };
+    let (login, language, theme) = ("ana".to_owned(), "en".to_owned(), "system".to_owned());
+    let user = User { id: id(7), login, password_hash: "x".to_owned(), facts, language, theme };
+    world.store.put_user(&user).await.unwrap();
+    let mut other = PgConnection::connect(world.url.as_ref().unwrap()).await.unwrap();
+    let mut transaction = other.begin().await.unwrap();
+    sqlx::query("UPDATE fw_user SET active = FALSE").execute(&mut *transaction).await.unwrap();
+    let mut decided = Box::pin(world.run(|facts| match facts.users.get(&id(7)) {
+        None => Err(Stop::Need(vec![Need::User(id(7))])),
+        Some(Some(user)) if user.active => Ok(ChangeSet::default()),
+        Some(_) => Err(Stop::Reject(Box::new(Rejection::new(RejectionKind::Forbidden, "inactive", "no more")))),
+    }));
+    let wait = std::time::Duration::from_millis(200);
+    assert!(tokio::time::timeout(wait, &mut decided).await.is_err(), "the change is not decided yet");
+    transaction.commit().await.unwrap();
+    let decided = decided.await;
+    assert!(matches!(&decided, Err(Failure::Rejected(rejection)) if rejection.code == "inactive"), "{decided:?}");
 }
 
 /// A question that takes too long is given up, and the next one is answered.
