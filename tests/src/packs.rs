@@ -66,3 +66,59 @@ pub fn waiting() -> Bundle {
         ],
     )
 }
+
+/// Tickets about people whom not everybody may read: what shows through links, in filters and numbers.
+pub fn guarded() -> Bundle {
+    made(
+        "guarded",
+        &[
+            (
+                "pack.json",
+                r#"{"version": "1.0.0", "title": "Guarded", "languages": ["en"], "timezone": "UTC",
+                    "roles": {"agent": {"title": "Agent"}, "lead": {"title": "Lead"}, "boss": {"title": "Boss"}},
+                    "queues": {"a": {"title": "A", "lead": "lead"}, "b": {"title": "B", "lead": "boss"}}}"#,
+            ),
+            (
+                "forms/person.json",
+                r#"{"label": "Person", "title": "name",
+                    "fields": {"name": {"type": "text"}, "tier": {"type": "text"}, "tickets": {"type": "backlink", "from": "ticket.person"}},
+                    "access": {"agent": {"read": "created_by == user.id", "create": true, "update": true, "fields": {"*": "write"}}}}"#,
+            ),
+            (
+                "forms/ticket.json",
+                r#"{"label": "Ticket", "title": "subject",
+                    "fields": {
+                      "subject": {"type": "text", "required": true, "label": "Subject"},
+                      "person": {"type": "link", "to": "person"},
+                      "tier": {"type": "lookup", "via": "person", "field": "tier"},
+                      "queue": {"type": "queue", "default": "a"},
+                      "amount": {"type": "money"},
+                      "code": {"type": "text", "label": "Secret code"},
+                      "secret": {"type": "text", "label": "Secret", "required": true, "default": "s"},
+                      "items": {"type": "table", "fields": {"what": {"type": "text"}, "price": {"type": "money"}}}},
+                    "unique": {"one_code": {"fields": ["code"]}},
+                    "access": {
+                      "agent": {"read": "queue in user.queues", "create": true, "update": true, "delete": true, "fields": {"*": "write", "secret": "none", "code": "none"}},
+                      "lead": {"read": true, "create": true, "fields": {"*": "write"}}}}"#,
+            ),
+            (
+                "workflows/handling.json",
+                r#"{"label": "Handling", "for": "ticket",
+                    "start": {"filed": {"on": "created", "next": "look"}},
+                    "steps": {
+                      "look": {"type": "user", "label": "Look", "assign": {"queue": "=record.queue"}, "outcomes": {"done": {"next": "finish"}}},
+                      "finish": {"type": "end", "outcome": "done"}}}"#,
+            ),
+            (
+                "datasets/tickets.json",
+                r#"{"label": "Tickets", "source": {"form": "ticket"}, "times": {"created": "created_at"}, "time": "created",
+                    "dimensions": {"tier": {"field": "person.tier"}, "queue": {"field": "queue"}}}"#,
+            ),
+            ("metrics/tickets.json", r#"{"label": "Tickets", "type": "count", "dataset": "tickets"}"#),
+            (
+                "reports/by_tier.json",
+                r#"{"label": "By tier", "metrics": ["tickets"], "by": {"tier": {"dimension": "tier"}}, "params": {"range": {"type": "range", "default": "all"}}}"#,
+            ),
+        ],
+    )
+}

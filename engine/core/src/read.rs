@@ -18,10 +18,21 @@ pub struct Query {
     pub(crate) form: Key,
     pub(crate) viewer: Viewer,
     pub(crate) predicate: Ir,
+    pub(crate) search: Option<Search>,
     pub(crate) sort: Vec<SortKey>,
     pub(crate) limit: u32,
     pub(crate) after: Option<Cursor>,
     pub(crate) count: bool,
+}
+
+/// Words looked for in some field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search {
+    /// Text fields by position: those the viewer reads.
+    pub fields: Vec<usize>,
+    /// What one of them must contain, with `A` to `Z` made small; so are those of the field. Other letters stand for
+    /// themselves: that is the same on every engine.
+    pub text: String,
 }
 
 /// Where the page before ended: the sort values and the id of its last row, as text the caller hands back.
@@ -47,6 +58,11 @@ impl Query {
     /// Row condition and filter in one; over frame 0, and bound: no name is left in it (see [`crate::eval::bind`]).
     pub fn predicate(&self) -> &Ir {
         &self.predicate
+    }
+
+    /// What some field must contain besides.
+    pub fn search(&self) -> Option<&Search> {
+        self.search.as_ref()
     }
 
     /// Order; the id is always the last key, ascending.

@@ -299,3 +299,189 @@ fn a_link_to_what_one_cannot_read_is_a_link_to_nothing() {
     assert_eq!(desk.world.stored, before);
     assert!(desk.world.create(&desk.agent.clone(), "ticket", linked).is_ok());
 }
+
+/// A desk whose people may not be read by everybody: agents read their own people, analysts those of tier `gold`.
+fn guarded() -> Vec<(&'static str, Json)> {
+    let mut files = files();
+    for (path, file) in &mut files {
+        match *path {
+            "forms/person.json" => {
+                file["fields"]["tickets"] = json!({"type": "backlink", "from": "ticket.person"});
+                file["fields"]["worth"] = json!({"type": "money", "compute": "sum(tickets, amount)"});
+                file["access"] = json!({
+                    "agent": {"read": "created_by == user.id", "create": true, "fields": {"*": "write"}},
+                    "analyst": {"read": "tier == 'gold'", "fields": {"*": "read"}}});
+            }
+            "forms/ticket.json" => {
+                file["fields"]["tier"] = json!({"type": "lookup", "via": "person", "field": "tier"});
+                file["fields"]["shout"] = json!({"type": "text", "compute": "upper(person.tier)"});
+                file["fields"]["taken"] =
+                    json!({"type": "lookup", "via": "person", "field": "tier", "snapshot": "on_create"});
+                file["access"]["analyst"]["fields"] = json!({"*": "read"});
+            }
+            _ => {}
+        }
+    }
+    files
+}
+
+#[test]
+fn nothing_shows_through_a_link_of_a_row_one_does_not_read() {
+    let mut world = World::new(&guarded());
+    let (ann, ben) = (world.person("ann", &["agent"], &["a"]), world.person("ben", &["agent"], &["a"]));
+    let anns = world.create(&ann, "person", json!({"name": "Ann's", "tier": "gold"})).unwrap();
+    let values = json!({"subject": "Lost", "person": anns, "queue": "a"});
+    let ticket = world.create(&ann, "ticket", values).unwrap();
+    let seen = world.read(&ann, "ticket", ticket).unwrap();
+    assert_eq!(
+        (&seen["tier"], &seen["shout"], &seen["person"]["title"]),
+        (&json!("gold"), &json!("GOLD"), &json!("Ann's"))
+    );
+    let seen = world.read(&ben, "ticket", ticket).unwrap();
+    assert_eq!((&seen["tier"], &seen["shout"], &seen["person"]["title"]), (&Json::Null, &Json::Null, &Json::Null));
+    // A snapshot is the ticket's own value since it was taken.
+    assert_eq!(seen["taken"], "gold");
+
+    // While a form is filled in, a link to somebody else's person shows no more than a link to nobody.
+    let (pack, at) = (world.pack.clone(), world.at);
+    let mut typed = |person: Uuid| {
+        let values = json!({"subject": "x", "person": person}).as_object().unwrap().clone();
+        let form = "ticket".into();
+        let answer =
+            world.ask(|facts| questions::evaluate(&pack, &ben, &form, None, None, &values, at, facts)).unwrap();
+        let fields = &answer["fields"];
+        (
+            fields["/person"]["errors"].clone(),
+            fields["/tier"].clone(),
+            fields["/shout"].clone(),
+            fields["/taken"].clone(),
+        )
+    };
+    assert_eq!(typed(anns), typed(Uuid::nil()));
+}
+
+#[test]
+fn a_filter_sees_over_links_only_what_one_reads() {
+    let mut world = World::new(&guarded());
+    let ann = world.person("ann", &["agent"], &["a"]);
+    let ben = world.person("ben", &["agent"], &["a"]);
+    let nell = world.person("nell", &["analyst"], &[]);
+    let lead = world.person("lead", &["lead"], &[]);
+    let anns = world.create(&ann, "person", json!({"name": "Gold", "tier": "gold"})).unwrap();
+    let bens = world.create(&ben, "person", json!({"name": "Tin", "tier": "tin"})).unwrap();
+    for (who, person, amount) in [(&ann, anns, 10), (&ben, bens, 20)] {
+        world.create(who, "ticket", json!({"subject": "T", "person": person, "queue": "a"})).unwrap();
+        let last =
+            *world.stored.records.keys().filter(|(form, _)| &**form == "ticket").map(|(_, id)| id).max().unwrap();
+        world.update(&lead, "ticket", last, json!({"amount": amount})).unwrap();
+    }
+    let mut count = |form: &str, viewer: &Viewer, filter: &str| {
+        let request = ListRequest { filter: Some(filter.to_owned()), ..ListRequest::default() };
+        let (pack, at) = (world.pack.clone(), world.at);
+        let answer = world.ask(|facts| questions::list(&pack, viewer, &form.into(), &request, at, facts));
+        answer.map(|page| page["total"]["value"].as_u64().unwrap()).map_err(|rejection| rejection.kind)
+    };
+    for (viewer, filter, expected) in [
+        // Each agent reads both tickets, but only their own person.
+        (&ann, "person.tier == 'gold'", 1),
+        (&ben, "person.tier == 'gold'", 0),
+        (&ben, "person.tier == 'tin'", 1),
+        (&ben, "person.tier == null", 1),
+        (&ben, "not (person.tier == 'gold')", 2),
+        (&ben, "person.name in ['Gold', 'Tin']", 1),
+        (&ben, "person.created_by == person.created_by and person.created_at != null", 1),
+        (&nell, "person.tier == 'gold'", 1),
+        (&nell, "person.tier == 'tin'", 0),
+    ] {
+        assert_eq!(count("ticket", viewer, filter), Ok(expected), "{filter} for {:?}", viewer.roles);
+    }
+    // Backlinks: the lead reads every ticket but no person; the agent reads tickets of queue a.
+    for (viewer, filter, expected) in [
+        (&ann, "any(tickets, amount == 10)", Ok(1)),
+        (&ann, "count(tickets) == 1", Ok(1)),
+        (&ann, "sum(tickets, amount) == 10", Ok(1)),
+        (&ann, "all(tickets, amount == 10)", Ok(1)),
+        (&ben, "any(tickets, amount == 10)", Ok(0)),
+        (&nell, "any(tickets, amount == 10)", Ok(1)),
+    ] {
+        assert_eq!(count("person", viewer, filter), expected, "{filter} for {:?}", viewer.roles);
+    }
+}
+
+#[test]
+fn a_backlink_counts_only_rows_one_reads() {
+    let mut world = World::new(&guarded());
+    let ann = world.person("ann", &["agent"], &["a"]);
+    let lead = world.person("lead", &["lead"], &[]);
+    let person = world.create(&ann, "person", json!({"name": "Gold", "tier": "gold"})).unwrap();
+    for (queue, amount) in [("a", 1), ("b", 2), ("b", 4)] {
+        let ticket = json!({"subject": "T", "queue": queue, "amount": amount});
+        let ticket = world.create(&lead, "ticket", ticket).unwrap();
+        // Linked behind the lead's back: they do not read the person.
+        let key = ("ticket".into(), ticket);
+        let (place, _) = world.pack.form("ticket").field("person").unwrap();
+        world.stored.records.get_mut(&key).unwrap().values[place] = formwork_model::Value::Id(person);
+    }
+    assert_eq!(world.read(&ann, "person", person).unwrap()["worth"], "1.00", "the agent reads queue a only");
+    let (pack, at) = (world.pack.clone(), world.at);
+    let mut count = |filter: &str| {
+        let request = ListRequest { filter: Some(filter.to_owned()), ..ListRequest::default() };
+        world.ask(|facts| questions::list(&pack, &ann, &"person".into(), &request, at, facts)).unwrap()["total"]["value"].clone()
+    };
+    for (filter, expected) in [
+        ("count(tickets) == 1", 1),
+        ("count(tickets) == 3", 0),
+        ("sum(tickets, amount) == 1", 1),
+        ("max(tickets, amount) == 1", 1),
+        ("all(tickets, amount == 1)", 1),
+        ("any(tickets, amount > 1)", 0),
+        ("count(tickets, amount > 0) == 1", 1),
+    ] {
+        assert_eq!(count(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn no_message_about_a_filter_names_what_is_hidden() {
+    let mut desk = desk();
+    let (agent, analyst) = (desk.agent.clone(), desk.analyst.clone());
+    let mut refusal = |viewer: &Viewer, filter: &str| {
+        let request = ListRequest { filter: Some(filter.to_owned()), ..ListRequest::default() };
+        format!("{:?}", list(&mut desk, viewer, &request).unwrap_err().errors)
+    };
+    for (viewer, filter, hidden, nothing) in [
+        // A wrong type, a near miss and a wrong option are told like any unknown word.
+        (&analyst, "amount == 'x'", "amount", "nowhere"),
+        (&analyst, "amoun > 5", "amount", "nowhere"),
+        (&agent, "phone > 5", "phone", "nowhere"),
+        (&analyst, "any(notes, inner > 5)", "inner", "nowhere"),
+    ] {
+        let told = refusal(viewer, filter);
+        let unknown = refusal(
+            viewer,
+            &filter
+                .replace("amount", nothing)
+                .replace("amoun", nothing)
+                .replace("phone", nothing)
+                .replace("inner", nothing),
+        );
+        let blank = |text: &str| {
+            ["amount", "amoun", "phone", "inner", nothing]
+                .iter()
+                .fold(text.to_owned(), |text, word| text.replace(word, "…"))
+        };
+        assert_eq!(blank(&told), blank(&unknown), "{filter}");
+        assert!(!told.contains(hidden) || filter.contains(hidden), "{filter}: {told}");
+    }
+}
+
+#[test]
+fn words_are_found_whatever_their_case() {
+    let mut desk = desk();
+    let lead = desk.lead.clone();
+    desk.world.create(&lead, "ticket", json!({"subject": "Lost BAG 行李"})).unwrap();
+    for (words, expected) in [("bag", 1), ("Bag 行", 1), ("行李", 1), ("LOST", 2), ("bags", 0)] {
+        let found = ListRequest { q: Some(words.into()), ..ListRequest::default() };
+        assert_eq!(list(&mut desk, &lead, &found).unwrap()["total"]["value"], expected, "{words}");
+    }
+}

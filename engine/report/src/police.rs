@@ -2,7 +2,8 @@
 //!
 //! The row predicate of the core's projection stands on the scan of every branch: rows, totals and comparisons alike. What
 //! reads a field the viewer may not see, or sees masked, is hidden: an aggregate, and every aggregate of a branch whose
-//! time, filter or dimension does. A linked form's own predicate is not asked for; the levels of its fields are.
+//! time, filter or dimension does. So is what follows a link to a form of which the viewer does not read every row: the
+//! number would tell of rows they do not read. (What was stored by a look-up is the record's own.)
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use formwork_core::access::Projection;
 use formwork_model::expr::Ir;
 use formwork_model::expr::ir::{FieldRef, Slot};
 use formwork_model::pack::form::Level;
-use formwork_model::{Key, Pack};
+use formwork_model::{Key, Pack, Value};
 use std::sync::Arc;
 
 use crate::fault::Denied;
@@ -80,7 +81,14 @@ impl Rights<'_> {
     fn shows(&mut self, ir: &Ir) -> bool {
         let mut reads = Reads::shown();
         reads.add(&self.pack.clone(), ir);
+        let mut now = Reads::touched();
+        now.add(&self.pack.clone(), ir);
         reads.fields.iter().all(|field| self.level(field) >= Level::Read)
+            && now.reached.iter().all(|form| self.reads_every_row(form))
+    }
+
+    fn reads_every_row(&mut self, form: &Key) -> bool {
+        self.projection(form).row_predicate() == Ir::Literal(Value::Boolean(true))
     }
 
     fn level(&mut self, field: &FieldRef) -> Level {

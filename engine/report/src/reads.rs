@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use formwork_model::expr::ir::{FieldRef, Slot};
+use formwork_model::expr::ir::{FieldRef, Rows, Slot};
 use formwork_model::expr::{Ir, TableRef, Type};
 use formwork_model::pack::form::{Field, FieldKind, Form};
 use formwork_model::{Key, Pack};
@@ -15,6 +15,8 @@ pub struct Reads {
     pub fields: HashSet<FieldRef>,
     /// The forms they are in.
     pub forms: HashSet<Key>,
+    /// Those of them that a link or a backlink leads to.
+    pub reached: HashSet<Key>,
     /// Whether stored values are followed to what they were made of.
     follows_stored: bool,
 }
@@ -22,7 +24,7 @@ pub struct Reads {
 impl Reads {
     /// Gathers everything that shows through: for rights.
     pub fn shown() -> Self {
-        Self { fields: HashSet::new(), forms: HashSet::new(), follows_stored: true }
+        Self { fields: HashSet::new(), forms: HashSet::new(), reached: HashSet::new(), follows_stored: true }
     }
 
     /// Gathers what is touched when the expression is evaluated.
@@ -36,6 +38,8 @@ impl Reads {
             Ir::Literal(_) | Ir::Name(_) => {}
             Ir::Field(path) => {
                 path.hops.iter().for_each(|hop| self.add_field(pack, hop));
+                let led_to = path.hops.iter().skip(1).chain(path.hops.first().map(|_| &path.field));
+                self.reached.extend(led_to.map(|field| field.table.form.clone()));
                 self.add_field(pack, &path.field);
             }
             Ir::Unary(_, operand) => self.add(pack, operand),
@@ -51,6 +55,9 @@ impl Reads {
             Ir::Fold(_, rows, each) => {
                 self.add_field(pack, rows.field());
                 rows.each(&mut |each| self.add(pack, each));
+                if matches!(rows.origin(), Rows::Backlink { .. }) {
+                    self.reached.insert(rows.field().table.form.clone());
+                }
                 each.iter().for_each(|each| self.add(pack, each));
             }
         }
@@ -71,6 +78,7 @@ impl Reads {
             self.add(pack, &compute.expr.ir);
         }
         if let Some(target) = looked_up(pack, form, declared) {
+            self.reached.insert(target.table.form.clone());
             self.add_field(pack, &target);
         }
     }

@@ -5,7 +5,7 @@ mod shop;
 use std::sync::Arc;
 
 use formwork_core::Viewer;
-use formwork_model::Pack;
+use formwork_model::{Pack, Value};
 use formwork_report::plan::Open;
 use formwork_report::{Budget, Executor, Plan, Table, api, csv, finish};
 use serde_json::{Value as Json, json};
@@ -240,6 +240,49 @@ fn what_is_outside_the_predicate_changes_nothing() {
         let mut seen = sales(&pack);
         seen.retain(|record| record.id != id(103));
         assert_ne!(before, answer(seen, key), "a visible row, {key}");
+    }
+}
+
+#[test]
+fn rows_behind_a_link_that_one_does_not_read_change_nothing() {
+    let pack = shop::pack();
+    // A guide reads every sale, and of the customers those of tier gold: number 1, not number 2.
+    let (guide, owner) = (viewer(&pack, "guide", &[]), viewer(&pack, "owner", &[]));
+    let customers = |tier: Option<&str>, credit: &str| {
+        let gold = [("tier", shop::text("gold")), ("credit", shop::decimal("50"))];
+        let other = [("tier", tier.map_or(Value::Null, shop::text)), ("credit", shop::decimal(credit))];
+        let of =
+            |number, values: &[(&str, Value)]| shop::record(&pack, "customer", number, "2025-12-01T00:00:00Z", values);
+        vec![of(1, &gold), of(2, &other)]
+    };
+    let answer = |plan: Plan<Open>, viewer: &Viewer, customers: Vec<formwork_core::Record>| {
+        let records = [("customer".into(), customers), ("sale".into(), sales(&pack))];
+        let plan = plan.police(viewer).expect("may ask");
+        let partials = formwork_report::Interpreter::new(records.into_iter().collect());
+        let partials = partials.run(&plan, at(AS_OF), &Budget::default()).expect("it runs");
+        body(&finish(&plan, &partials).expect("it finishes")).to_string()
+    };
+    let metric = |key: &str| {
+        let all = formwork_model::pack::analytics::Range::parse("all").expect("a range");
+        formwork_report::metric(&pack, key, all).expect("a metric")
+    };
+    let report = |key: &str| formwork_report::report(&pack, key, None).expect("a report");
+    for (make, key, shows) in [
+        (&report as &dyn Fn(&str) -> Plan<Open>, "by_tier_month", false),
+        (&report, "by_state", true),
+        (&report, "by_customer", true),
+        (&metric, "credit", false),
+        (&metric, "sales", true),
+        (&metric, "customers", true),
+    ] {
+        let before = answer(make(key), &guide, customers(None, "1"));
+        let after = answer(make(key), &guide, customers(Some("plain"), "777"));
+        assert_eq!(before, after, "{key}");
+        assert_eq!(before.contains("\"state\":\"hidden\""), !shows, "{key}: {before}");
+        if !shows {
+            let seen = |customers| answer(make(key), &owner, customers);
+            assert_ne!(seen(customers(None, "1")), seen(customers(Some("plain"), "777")), "the owner sees it, {key}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use formwork_runtime::cases::Host;
 use formwork_runtime::{Channels, Clock};
 use formwork_tests::hosts::{Postgres, Sqlite};
+use formwork_tests::on_both_stores;
 use formwork_tests::packs::{self, shipped};
 use formwork_tests::server::{Client, TestServer};
 
@@ -280,17 +281,6 @@ async fn the_document_describes_the_deployment(host: &dyn Host) {
     assert!(post["properties"].get("claimed_total").is_none(), "a computed field is never sent: {post}");
     let (status, ready) = ana.get("/readyz").await;
     assert_eq!((status, &ready["packs"]), (200, &json!(["crm"])));
-}
-
-macro_rules! on_both_stores {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(&super::Sqlite::default()).await; })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(&super::Postgres::default()).await; })*
-        }
-    };
 }
 
 on_both_stores!(

@@ -10,5 +10,6 @@ mod instances;
 mod messages;
 mod nodes;
 mod pages;
+mod rights;
 mod tidy;
 mod webhook;

@@ -6,6 +6,7 @@
 //!                                        └───────► Levels            (what a submission may write)
 //! ```
 
+mod hops;
 mod mask;
 mod options;
 mod project;
@@ -196,7 +197,7 @@ impl Projection {
     fn holds(&self, right: Right, context: Context<'_>, record: &Record) -> Result<bool, Stop> {
         match self.predicate(right) {
             Ir::Literal(value) => Ok(value.is_true()),
-            predicate => Scene::over(context.for_viewer(&self.viewer), record).holds_ir(&predicate),
+            predicate => Scene::over(context.for_viewer(&self.viewer).as_it_is(), record).holds_ir(&predicate),
         }
     }
 
@@ -204,30 +205,39 @@ impl Projection {
         self.predicate(right) != Ir::Literal(Value::Boolean(false))
     }
 
-    /// The row conditions of all roles held, or-ed.
     fn predicate(&self, right: Right) -> Ir {
-        let literal = |value| Ir::Literal(Value::Boolean(value));
-        if self.viewer.kind == ViewerKind::System {
-            return literal(true);
-        }
-        let mut predicate = literal(false);
-        for access in held(&self.form, &self.viewer) {
-            let condition = match right {
-                Right::Read => &access.read,
-                Right::Update => &access.update,
-                Right::Delete => &access.delete,
-            };
-            match condition {
-                Condition::Never => {}
-                Condition::Always => return literal(true),
-                Condition::When(expr) if predicate == literal(false) => predicate = expr.ir.clone(),
-                Condition::When(expr) => {
-                    predicate = Ir::Binary(BinaryOp::Or, Box::new(predicate), Box::new(expr.ir.clone()));
-                }
+        condition(&self.form, &self.viewer, right)
+    }
+}
+
+/// The condition of the rows of a form that a viewer reads, see [`Projection::row_predicate`].
+pub(crate) fn row_condition(form: &Form, viewer: &Viewer) -> Ir {
+    condition(form, viewer, Right::Read)
+}
+
+/// The row conditions of all roles held, or-ed.
+fn condition(form: &Form, viewer: &Viewer, right: Right) -> Ir {
+    let literal = |value| Ir::Literal(Value::Boolean(value));
+    if viewer.kind == ViewerKind::System {
+        return literal(true);
+    }
+    let mut predicate = literal(false);
+    for access in held(form, viewer) {
+        let condition = match right {
+            Right::Read => &access.read,
+            Right::Update => &access.update,
+            Right::Delete => &access.delete,
+        };
+        match condition {
+            Condition::Never => {}
+            Condition::Always => return literal(true),
+            Condition::When(expr) if predicate == literal(false) => predicate = expr.ir.clone(),
+            Condition::When(expr) => {
+                predicate = Ir::Binary(BinaryOp::Or, Box::new(predicate), Box::new(expr.ir.clone()));
             }
         }
-        predicate
     }
+    predicate
 }
 
 fn held<'f>(form: &'f Form, viewer: &Viewer) -> impl Iterator<Item = &'f Access> {

@@ -44,6 +44,7 @@ pub(crate) fn link_options(
         form: to.clone(),
         viewer: context.viewer.clone(),
         predicate: bound_for(context.pack, context.viewer, context.at, &predicate)?,
+        search: None,
         sort: vec![SortKey { key: "created_at".into(), slot: Slot::CreatedAt, descending: false }],
         limit: OPTIONS_MAX,
         after: None,

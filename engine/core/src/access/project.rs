@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use formwork_model::expr::Type;
 use formwork_model::expr::ir::Slot;
-use formwork_model::pack::form::{Field, FieldKind, Form, Level};
+use formwork_model::pack::form::{Field, FieldKind, Level};
 use formwork_model::value::Row;
 use formwork_model::{Key, Value};
 
+use super::shapes::reads_link;
 use super::{Levels, Projection, masked};
 use crate::Stop;
 use crate::facts::{Facts, Need};
@@ -79,7 +80,7 @@ impl<'a> Presenter<'a> {
         whole: bool,
     ) -> Result<Map<String, Json>, Stop> {
         let form = projection.form().clone();
-        let full = completed(self.context, &form, record);
+        let full = completed(self.context.as_shown(), &form, record);
         let full = self.gather(full)?;
         let record = full.as_ref().unwrap_or(record);
         let wanted = |key: &str| fields.is_none_or(|fields| fields.iter().any(|field| field == key));
@@ -121,9 +122,7 @@ impl<'a> Presenter<'a> {
 
     /// A link as callers read it: `{"id", "title"}`; the title is null where this viewer may not see it.
     pub(crate) fn link(&mut self, form: &Key, id: Uuid) -> Result<Json, Stop> {
-        let result = self.context.record(form, id);
-        let Some(Some(record)) = self.gather(result)? else { return Ok(json!({"id": id, "title": null})) };
-        let title = self.title(form, record)?;
+        let title = self.title(form, id)?;
         Ok(json!({"id": id, "title": title}))
     }
 
@@ -134,29 +133,27 @@ impl<'a> Presenter<'a> {
         Ok(json!({"id": id, "title": user.map(|user| user.name.clone())}))
     }
 
-    /// The title of a (completed) record, if the viewer reads the record and all its title is made of.
-    pub(crate) fn title(&mut self, form: &Key, record: &Record) -> Result<Option<String>, Stop> {
+    /// The title of a record, if the viewer reads the record and all its title is made of.
+    pub(crate) fn title(&mut self, form: &Key, id: Uuid) -> Result<Option<String>, Stop> {
+        let result = self.context.as_shown().record(form, id);
+        let Some(record) = self.gather(result)?.flatten() else { return Ok(None) };
         let projection = self.projection(form);
-        let reads = projection.reads(self.context, record);
-        if self.gather(reads)? != Some(true) {
-            return Ok(None);
-        }
         self.own_title(&projection, record)
     }
 
     /// The title of a record that the viewer reads.
-    pub(crate) fn own_title(&mut self, projection: &Projection, record: &Record) -> Result<Option<String>, Stop> {
+    fn own_title(&mut self, projection: &Projection, record: &Record) -> Result<Option<String>, Stop> {
         if projection.title() < Level::Read {
             return Ok(None);
         }
         let Some(title) = &projection.form().title else { return Ok(Some(record.id.to_string())) };
-        let result = Scene::over(self.context, record).value(title);
+        let result = Scene::over(self.context.as_shown(), record).value(title);
         Ok(self.gather(result)?.and_then(|value| value.as_text().map(str::to_owned)))
     }
 
     /// The title of a record as it is stored, which the viewer reads.
     pub(crate) fn title_of_stored(&mut self, projection: &Projection, record: &Record) -> Result<Option<String>, Stop> {
-        let full = completed(self.context, projection.form(), record);
+        let full = completed(self.context.as_shown(), projection.form(), record);
         let full = self.gather(full)?;
         self.own_title(projection, full.as_ref().unwrap_or(record))
     }
@@ -204,7 +201,7 @@ impl<'a> Presenter<'a> {
         let Type::Rows(table) = ty else { return Ok(Json::Null) };
         let form = &table.form;
         let projection = self.projection(form);
-        if !projection.can_read() || !reads_link(projection.form(), link, projection.levels()) {
+        if !reads_link(&projection, link) {
             return Ok(json!([]));
         }
         let key = (form.clone(), link.clone(), to);
@@ -224,8 +221,4 @@ impl<'a> Presenter<'a> {
         }
         Ok(Json::Array(shown))
     }
-}
-
-fn reads_link(form: &Form, link: &Key, levels: &Levels) -> bool {
-    form.field(link).is_some_and(|(position, _)| levels.field(position) >= Level::Read)
 }

@@ -8,16 +8,17 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use formwork_model::expr::ir::{BinaryOp, FieldPath, FieldRef, Function, Root, Slot};
-use formwork_model::expr::{Ir, Scope, TableRef, Type, check, references};
-use formwork_model::pack::form::{Form, Level, SortKey, View};
+use formwork_model::expr::ir::{BinaryOp, Slot};
+use formwork_model::expr::{Ir, Scope, TableRef, Type, check};
+use formwork_model::pack::form::{Field, Form, Level, SortKey, View};
 use formwork_model::{Key, Pack, Value};
 
+use super::hops::within_rights;
 use super::{Projection, shapes};
 use crate::Stop;
 use crate::eval::{Environment, Nothing, bind};
 use crate::messages::message;
-use crate::read::{Cursor, Query};
+use crate::read::{Cursor, Query, Search};
 use crate::record::Record;
 use crate::rejection::{FieldError, Rejection, RejectionKind};
 use crate::viewer::{Viewer, ViewerKind};
@@ -46,7 +47,7 @@ pub struct ListRequest {
     pub limit: u32,
     /// `next` of the page before.
     pub after: Option<String>,
-    /// Text that some readable text field must contain.
+    /// Text that some readable text field must contain; A to Z are the same as a to z.
     pub q: Option<String>,
 }
 
@@ -72,16 +73,15 @@ pub fn query(
     if let Some(filter) = request.filter.as_deref().filter(|filter| !filter.trim().is_empty()) {
         predicate = and(predicate, asker.filter(&form, filter)?);
     }
-    if let Some(text) = request.q.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-        predicate = and(predicate, asker.search(&form, text));
-    }
+    let search = request.q.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let search = search.map(|text| asker.search(&form, text));
     let sort = asker.sort(&form, view, request.sort.as_deref())?;
     let after = request.after.as_deref().map(|after| asker.cursor(after, &sort)).transpose()?;
     let limit = if request.limit == 0 { LIMIT_DEFAULT } else { request.limit.min(LIMIT_MAX) };
     let count = after.is_none();
     let predicate = bound_for(pack, viewer, at, &predicate)
         .map_err(|_| asker.refusal("filter", "/filter", "the filter is out of range".to_owned(), None))?;
-    Ok(Query { form: form.key.clone(), viewer: viewer.clone(), predicate, sort, limit, after, count })
+    Ok(Query { form: form.key.clone(), viewer: viewer.clone(), predicate, search, sort, limit, after, count })
 }
 
 /// The predicate with everything that reads no row replaced by its value: `user.id`, `now`, `settings.x`.
@@ -128,7 +128,7 @@ impl Asker<'_> {
         if source.len() > FILTER_MAX {
             return Err(refuse(format!("a filter may have at most {FILTER_MAX} bytes"), None));
         }
-        let shapes = shapes(self.pack);
+        let shapes = shapes(self.pack, self.viewer);
         let mut scope = Scope::new(&shapes, vec![TableRef::form(&form.key)]);
         scope.user = true;
         scope.must_lower = true;
@@ -137,52 +137,17 @@ impl Asker<'_> {
             let text = first.map_or_else(String::new, |problem| problem.message.clone());
             refuse(text, first.and_then(|problem| problem.hint.clone()))
         })?;
-        for reference in references(&expr.ir) {
-            if self.level(&reference.field) < Level::Read {
-                // The same words as for a field that does not exist.
-                return Err(refuse(format!("unknown field `{}`", reference.field.key), None));
-            }
-        }
-        Ok(expr.ir)
-    }
-
-    /// The viewer's level of a field of any form.
-    fn level(&self, field: &FieldRef) -> Level {
-        let projection = match field.table.form == self.projection.form().key {
-            true => self.projection.clone(),
-            false => Projection::new(self.pack, &field.table.form, self.viewer, None),
-        };
-        let Slot::Field(position) = field.slot else {
-            return if projection.can_read() { Level::Read } else { Level::None };
-        };
-        match &field.table.table {
-            None => projection.levels().field(position),
-            Some(table) => match projection.form().field(table) {
-                Some((parent, _)) => projection.levels().row_field(parent, position),
-                None => Level::None,
-            },
-        }
+        within_rights(self.pack, self.viewer, &expr.ir)
+            .map_err(|form| refuse(format!("`{form}` can be filtered in its own list only"), None))
     }
 
     /// Some text field the viewer may read contains the text.
-    fn search(&self, form: &Form, text: &str) -> Ir {
-        let mut found = Ir::Literal(Value::Boolean(false));
-        for (position, field) in form.fields.iter().enumerate() {
-            let is_text = *field.ty() == Type::Text && field.is_stored();
-            if !is_text || self.projection.levels().field(position) < Level::Read {
-                continue;
-            }
-            let place =
-                FieldRef { table: TableRef::form(&form.key), key: field.key.clone(), slot: Slot::Field(position) };
-            let path = FieldPath { root: Root::Frame(0), hops: Vec::new(), field: place, ty: Type::Text };
-            let contains =
-                Ir::Call(Function::Contains, vec![Ir::Field(path), Ir::Literal(Value::Text(text.to_owned()))]);
-            found = match found {
-                Ir::Literal(_) => contains,
-                other => Ir::Binary(BinaryOp::Or, Box::new(other), Box::new(contains)),
-            };
-        }
-        found
+    fn search(&self, form: &Form, text: &str) -> Search {
+        let searched = |(position, field): &(usize, &Field)| {
+            *field.ty() == Type::Text && field.is_stored() && self.projection.levels().field(*position) >= Level::Read
+        };
+        let fields = form.fields.iter().enumerate().filter(searched).map(|(position, _)| position);
+        Search { fields: fields.collect(), text: text.to_ascii_lowercase() }
     }
 
     fn sort(&self, form: &Form, view: Option<&View>, keys: Option<&[String]>) -> Result<Vec<SortKey>, Box<Rejection>> {

@@ -39,7 +39,8 @@ pub fn evaluate_form(
     facts: &Facts,
 ) -> Result<Json, Stop> {
     let kept = Completed::default();
-    let context = Context::new(pack, facts, at, viewer, &kept);
+    // What the answer follows from is what the viewer reads: nobody learns of a row by linking to it for a moment.
+    let context = Context::new(pack, facts, at, viewer, &kept).as_shown();
     let projection = Projection::new(pack, form, viewer, task);
     let mut ids = Ids::new(at, 0);
     let mut session = match stored {

@@ -178,14 +178,14 @@ impl<'a> Teller<'a> {
         let Some((form, id)) = task.record.as_ref().filter(|(form, _)| context.pack.forms().contains_key(form)) else {
             return Ok(Json::Null);
         };
-        let record = context.record(form, *id);
+        let record = context.stored(form, *id);
         let title = match self.presenter.gather(record)?.flatten() {
             // Whoever may know of a task may know what it is about, as far as the levels of their fields go.
             Some(record) if knows_of(context.pack, context.viewer, task) => {
                 let projection = self.presenter.projection(form);
-                self.presenter.own_title(&projection, record)?
+                self.presenter.title_of_stored(&projection, record)?
             }
-            Some(record) => self.presenter.title(form, record)?,
+            Some(_) => self.presenter.title(form, *id)?,
             None => None,
         };
         Ok(json!({"form": form, "id": id, "title": title}))

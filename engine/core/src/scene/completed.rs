@@ -16,6 +16,8 @@ pub(crate) struct Completed {
     first: OnceCell<Box<Entry>>,
     /// How deep derived values of one record ask for those of another.
     pub(super) depth: Cell<u8>,
+    /// The same records as the viewer may see them.
+    shown: OnceCell<Box<Completed>>,
 }
 
 struct Entry {
@@ -29,6 +31,11 @@ enum EntryOf {
 }
 
 impl Completed {
+    /// Where records are kept as the viewer may see them: values that come from rows they do not read are null there.
+    pub(super) fn shown(&self) -> &Completed {
+        self.shown.get_or_init(Box::default)
+    }
+
     fn entries(&self) -> impl Iterator<Item = &EntryOf> {
         let mut at = self.first.get();
         std::iter::from_fn(move || {

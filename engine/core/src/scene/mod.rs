@@ -19,6 +19,7 @@ use formwork_model::pack::form::{FieldKind, Form};
 use formwork_model::{Key, Pack, Value};
 
 use crate::Stop;
+use crate::access::row_condition;
 use crate::eval::{Environment, Missing, Names, Records, RowView, evaluate, evaluate_expr};
 use crate::facts::{Facts, Need, UserFacts};
 use crate::form::completed;
@@ -46,6 +47,8 @@ pub(crate) struct Context<'a> {
     pub viewer: &'a Viewer,
     /// Records completed so far.
     pub completed: &'a Completed,
+    /// Whether other records are offered only where the viewer reads them.
+    pub is_shown: bool,
 }
 
 impl<'a> Context<'a> {
@@ -57,7 +60,18 @@ impl<'a> Context<'a> {
         viewer: &'a Viewer,
         completed: &'a Completed,
     ) -> Self {
-        Self { pack, stored_as: None, facts, at, viewer, completed }
+        Self { pack, stored_as: None, facts, at, viewer, completed, is_shown: false }
+    }
+
+    /// The same as it may be shown: links lead nowhere where the viewer does not read the record, and what follows from
+    /// it is null; backlinks name only records the viewer reads. For answers, never for deciding.
+    pub(crate) fn as_shown(self) -> Self {
+        Context { is_shown: true, ..self }
+    }
+
+    /// The same with everything there is: for conditions of the pack.
+    pub(crate) fn as_it_is(self) -> Self {
+        Context { is_shown: false, ..self }
     }
 
     /// The same for another viewer.
@@ -95,27 +109,54 @@ impl<'a> Context<'a> {
         };
         let Some(record) = found.as_deref() else { return Ok(None) };
         let Some(shape) = self.pack.forms().get(form) else { return Ok(None) };
+        if self.is_shown && !self.is_readable(shape, record)? {
+            return Ok(None);
+        }
+        let kept = self.kept();
         let has_derived = shape.fields.iter().any(|field| !field.is_stored() && !is_backlink(&field.kind));
         if !has_derived && self.stored_as.is_none() {
             return Ok(Some(record));
         }
-        if let Some(known) = self.completed.find(form, id) {
+        if let Some(known) = kept.find(form, id) {
             return Ok(Some(known));
         }
         let record = self.laid_out(shape, record);
-        if self.completed.depth.get() >= DEPTH_MAX {
-            return Ok(Some(self.completed.keep(form, record)));
+        if kept.depth.get() >= DEPTH_MAX {
+            return Ok(Some(kept.keep(form, record)));
         }
-        self.completed.depth.set(self.completed.depth.get() + 1);
+        kept.depth.set(kept.depth.get() + 1);
         let full = completed(*self, shape, &record);
-        self.completed.depth.set(self.completed.depth.get() - 1);
+        kept.depth.set(kept.depth.get() - 1);
         match full {
-            Ok(full) => Ok(Some(self.completed.keep(form, full))),
+            Ok(full) => Ok(Some(kept.keep(form, full))),
             Err(Stop::Need(needs)) => {
                 Err(needs.into_iter().find_map(missing).unwrap_or(Missing::Record { form: form.clone(), id }))
             }
             // A derived value that cannot be computed is null to others.
-            Err(_) => Ok(Some(self.completed.keep(form, record))),
+            Err(_) => Ok(Some(kept.keep(form, record))),
+        }
+    }
+
+    fn kept(&self) -> &'a Completed {
+        if self.is_shown { self.completed.shown() } else { self.completed }
+    }
+
+    /// Whether the viewer's row condition holds for a record as it is stored.
+    fn is_readable(&self, shape: &Form, record: &Record) -> Result<bool, Missing> {
+        let condition = match row_condition(shape, self.viewer) {
+            Ir::Literal(value) => return Ok(value.is_true()),
+            condition => condition,
+        };
+        let whole = self.as_it_is();
+        let full = completed(whole, shape, &whole.laid_out(shape, record));
+        match full.and_then(|full| Scene::over(whole, &full).holds_ir(&condition)) {
+            Ok(holds) => Ok(holds),
+            Err(Stop::Need(needs)) => {
+                let again = Missing::Record { form: shape.key.clone(), id: record.id };
+                Err(needs.into_iter().find_map(missing).unwrap_or(again))
+            }
+            // A condition that cannot be computed lets nobody in.
+            Err(_) => Ok(false),
         }
     }
 
@@ -173,16 +214,21 @@ impl Records for Context<'_> {
     }
 
     fn backlink(&self, link: &FieldRef, to: Uuid) -> Result<&[Arc<Record>], Missing> {
-        if self.stored_as.is_none() {
-            return self.facts.backlink(link, to);
-        }
         let found = self.facts.backlink(link, to)?;
-        if let Some(known) = self.completed.find_rows(link, to) {
+        if self.stored_as.is_none() && !self.is_shown {
+            return Ok(found);
+        }
+        if let Some(known) = self.kept().find_rows(link, to) {
             return Ok(known);
         }
         let Some(shape) = self.pack.forms().get(&link.table.form) else { return Ok(&[]) };
-        let rows = found.iter().map(|record| Arc::new(self.laid_out(shape, record))).collect();
-        Ok(self.completed.keep_rows(link, to, rows))
+        let mut rows = Vec::with_capacity(found.len());
+        for record in found {
+            if !self.is_shown || self.is_readable(shape, record)? {
+                rows.push(Arc::new(self.laid_out(shape, record)));
+            }
+        }
+        Ok(self.kept().keep_rows(link, to, rows))
     }
 }
 

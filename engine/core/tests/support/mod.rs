@@ -19,6 +19,7 @@ use formwork_core::read::Query;
 use formwork_core::stimulus::{Effects, Verb};
 use formwork_core::{Act, ChangeSet, Facts, Need, Record, Rejection, Stimulus, Stop, Viewer, decide};
 use formwork_model::expr::Ir;
+use formwork_model::expr::Type;
 use formwork_model::pack::analytics::TaskBox;
 use formwork_model::{Key, Pack, SourceMap, Value, compile};
 
@@ -349,13 +350,31 @@ impl World {
         for ((form, id), record) in &self.stored.records {
             facts.add_record(form.clone(), *id, Some(record.clone()));
         }
+        for (form, field) in
+            self.pack.forms().values().flat_map(|form| form.fields.iter().map(move |field| (form, field)))
+        {
+            let (Type::Link(to), Some((place, _))) = (field.ty(), form.field(&field.key)) else { continue };
+            for (_, target) in self.stored.records.keys().filter(|(of, _)| of == to) {
+                let linked = self
+                    .stored
+                    .records
+                    .iter()
+                    .filter(|((of, _), record)| *of == form.key && record.values[place] == Value::Id(*target));
+                let linked = linked.map(|(_, record)| Arc::new(record.clone())).collect();
+                facts.backlinks.insert((form.key.clone(), field.key.clone(), *target), linked);
+            }
+        }
         (self.pack.clone(), self.at, facts)
     }
 
     fn page(&self, query: &Query) -> LoadedPage {
         let everything = self.everything();
         let matching = self.stored.records.iter().filter(|((form, _), record)| {
-            form == query.form() && holds(&everything, query.predicate(), record, query.viewer())
+            let found = query.search().is_none_or(|search| {
+                let mut texts = search.fields.iter().filter_map(|position| record.values[*position].as_text());
+                texts.any(|text| text.to_ascii_lowercase().contains(&search.text))
+            });
+            form == query.form() && found && holds(&everything, query.predicate(), record, query.viewer())
         });
         let mut records: Vec<Record> = matching.map(|(_, record)| record.clone()).collect();
         let place = |record: &Record| -> Vec<(Value, bool)> {

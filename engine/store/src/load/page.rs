@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_query::{Expr, NullOrdering, Order, PostgresQueryBuilder, Query as Sql, SelectStatement, SqliteQueryBuilder};
 use uuid::Uuid;
 
-use formwork_core::read::{Cursor, Query};
+use formwork_core::read::{Cursor, Query, Search};
 use formwork_core::{FieldError, Rejection, RejectionKind};
 use formwork_model::expr::Ir;
 use formwork_model::expr::ir::Slot;
@@ -15,7 +15,7 @@ use formwork_model::{Key, Pack, Value};
 use super::records::{COUNT, RecordLoad, Target};
 use super::{Context, Load};
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_id};
-use crate::layout::{FormLayout, PackLayout};
+use crate::layout::{Column, FormLayout, PackLayout};
 use crate::lower::{Lowering, ROOT, Unsupported, column, identifier, template, timeless, truth};
 use crate::statement::Select;
 use crate::{Failure, Fault};
@@ -27,7 +27,11 @@ pub(super) const COUNT_MAX: u64 = 10_000;
 pub(super) fn load(context: &Context, query: &Arc<Query>) -> Result<Load, Failure> {
     let layout = context.layout.form(query.form())?.clone();
     let lowered = Lowering::new(context.dialect, &context.pack, &context.layout).condition(query.predicate());
-    let condition = lowered.map_err(|unsupported| refusal(&unsupported))?;
+    let mut condition = lowered.map_err(|unsupported| refusal(&unsupported))?;
+    if let Some(search) = query.search() {
+        let found = searched(context.dialect, &layout, search);
+        condition = template(context.dialect, "(? AND ?)", vec![condition, found]);
+    }
     let mut page = from(&layout);
     page.expr(Expr::cust(layout.selection.clone())).and_where(condition.clone());
     let order = PageOrder::new(context.dialect, &layout, query.sort())?;
@@ -130,6 +134,21 @@ fn refusal(unsupported: &Unsupported) -> Failure {
         hint: None,
     });
     Failure::Rejected(Box::new(rejection))
+}
+
+/// Some of the fields contains the text, whether its Latin letters are large or small. Both engines fold A to Z here and
+/// nothing else: SQLite always, PostgreSQL in the collation `C`.
+fn searched(dialect: Dialect, layout: &FormLayout, search: &Search) -> Expr {
+    let contains = match dialect {
+        Dialect::Sqlite => "(instr(lower(?), ?) > 0)",
+        Dialect::Postgres => "(strpos(lower(? COLLATE \"C\"), ?) > 0)",
+    };
+    let columns = search.fields.iter().filter_map(|position| layout.column(*position));
+    let one = |stored: &Column| {
+        let text = Expr::val(Bound::String(Some(search.text.clone())));
+        template(dialect, contains, vec![column(ROOT, &stored.name), text])
+    };
+    columns.map(one).reduce(|a, b| template(dialect, "(? OR ?)", vec![a, b])).unwrap_or_else(|| truth(false))
 }
 
 fn from(layout: &FormLayout) -> SelectStatement {
