@@ -32,6 +32,7 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "not_found" => ("{label}所选的记录不存在", "the record chosen for {label} does not exist"),
         "not_allowed" => ("{label}不能选择这条记录", "this record cannot be chosen for {label}"),
         "unique" => ("已有相同的{label}", "this {label} exists already"),
+        "hidden" => ("您无权查看的内容未通过校验", "something you may not see does not hold"),
         "null_character" => ("{label}含有不允许的字符", "{label} holds a character that is not allowed"),
         "overflow" => ("{label}的计算结果超出范围", "the value computed for {label} is out of range"),
         "ragged" => {
@@ -51,6 +52,9 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "forbidden" => ("您没有执行此操作的权限", "you may not do this"),
         "conflict" => ("记录已被他人修改", "the record has been changed by somebody else"),
         "linked" => ("仍有记录引用它，不能删除", "other records still refer to it"),
+        "link_broken" => {
+            ("仍有记录引用它，或所选记录已不存在", "another record refers to it, or a linked record is gone")
+        }
         "task_not_found" => ("找不到该任务", "there is no such task"),
         "task_closed" => ("任务已关闭", "the task is closed"),
         "not_your_task" => ("这不是您的任务", "this is not your task"),
@@ -82,6 +86,7 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "instance_runs" => ("该流程实例没有停止", "the instance does not stand still"),
         "jump_target_invalid" => ("不能跳转到该步骤", "it cannot go on at that step"),
         "comment_empty" => ("评论不能为空", "the comment is empty"),
+        "comment_too_long" => ("评论过长", "the comment is too long"),
         "workflow_not_found" => ("找不到该流程", "there is no such workflow"),
         "unauthenticated" => ("请先登录", "log in first"),
         _ => return None,

@@ -485,3 +485,70 @@ fn words_are_found_whatever_their_case() {
         assert_eq!(list(&mut desk, &lead, &found).unwrap()["total"]["value"], expected, "{words}");
     }
 }
+
+/// A form whose writers may not know of everything that is asked of their records.
+fn secretive() -> World {
+    World::new(&[
+        (
+            "pack.json",
+            json!({"version": "1.0.0", "title": "Desk", "languages": ["en"], "timezone": "UTC",
+            "roles": {"agent": {"title": "A"}, "lead": {"title": "L"}}}),
+        ),
+        (
+            "forms/case.json",
+            json!({"label": "Case", "fields": {
+                "subject": {"type": "text", "requiredIf": "grade == 'x'", "visibleIf": "grade != 'y'"},
+                "note": {"type": "text", "requiredIf": "subject == 'x'"},
+                "grade": {"type": "text", "label": "Grade", "required": true},
+                "code": {"type": "text", "label": "Code", "default": "c"},
+                "rows": {"type": "table", "fields": {"what": {"type": "text"}, "price": {"type": "integer", "label": "Price", "required": true, "tags": ["inner"]}}}},
+            "unique": {"one": {"fields": ["code"]}, "two": {"fields": ["code", "note"]}},
+            "rules": {"graded": {"check": "len(grade) < 3", "at": "grade", "message": "too long"}},
+            "access": {
+                "agent": {"read": true, "create": true, "update": true, "fields": {"*": "write", "grade": "none", "code": "none", "#inner": "none"}},
+                "lead": {"read": true, "create": true, "update": true, "fields": {"*": "write"}}}}),
+        ),
+    ])
+}
+
+#[test]
+fn what_a_writer_may_not_know_of_is_refused_without_its_name() {
+    let mut world = secretive();
+    let (agent, lead) = (world.person("agent", &["agent"], &[]), world.person("lead", &["lead"], &[]));
+    world.create(&lead, "case", json!({"grade": "a", "note": "n"})).unwrap();
+    let told = |rejection: Rejection| -> Vec<(String, String)> {
+        assert!(
+            !format!("{rejection:?}").contains("Grade") && !format!("{rejection:?}").contains("Code"),
+            "{rejection:?}"
+        );
+        assert!(!format!("{rejection:?}").contains("Price"), "{rejection:?}");
+        rejection.errors.into_iter().map(|error| (error.code, error.pointer)).collect()
+    };
+    let pair = |code: &str, pointer: &str| (code.to_owned(), pointer.to_owned());
+    let refused = told(world.create(&agent, "case", json!({"rows": [{"what": "w"}], "note": "n"})).unwrap_err());
+    for expected in [pair("required", ""), pair("unique", ""), pair("unique", "/note")] {
+        assert!(refused.contains(&expected), "{expected:?} is missing: {refused:?}");
+    }
+    assert_eq!(refused.iter().filter(|error| **error == pair("required", "")).count(), 2, "grade, and a price");
+    let long = world.create(&lead, "case", json!({"grade": "abc", "code": "d"})).unwrap_err();
+    assert_eq!(long.errors[0].pointer, "/grade");
+    let graded = world.create(&lead, "case", json!({"grade": "ab", "code": "e"})).unwrap();
+    let (place, _) = world.pack.form("case").field("grade").unwrap();
+    world.stored.records.get_mut(&("case".into(), graded)).unwrap().values[place] =
+        formwork_model::Value::Text("abc".to_owned());
+    let refused = world.update(&agent, "case", graded, json!({"note": "m"})).unwrap_err();
+    assert_eq!(refused.errors[0].message, "too long", "the author's sentence is for everybody");
+    assert_eq!(told(refused), [pair("graded", "")]);
+
+    // While one types, the same; and the schema is silent about conditions over what one may not know of.
+    let (pack, at) = (world.pack.clone(), world.at);
+    let values = json!({"note": "n"}).as_object().unwrap().clone();
+    let answer =
+        world.ask(|facts| questions::evaluate(&pack, &agent, &"case".into(), None, None, &values, at, facts)).unwrap();
+    assert!(answer["fields"].get("/grade").is_none() && answer["fields"].get("/code").is_none(), "{answer}");
+    assert!(answer["fields"][""]["errors"].as_array().is_some_and(|errors| !errors.is_empty()), "{answer}");
+    let schema = |viewer: &Viewer| questions::form_schema(&pack, viewer, &"case".into(), "create").unwrap().to_string();
+    assert!(schema(&lead).contains("grade == 'x'") && schema(&lead).contains("grade != 'y'"));
+    assert!(!schema(&agent).contains("grade"), "{}", schema(&agent));
+    assert!(schema(&agent).contains("subject == 'x'"));
+}

@@ -100,7 +100,9 @@ pub fn pack(zone: Tz) -> Pack {
 
 /// What the checker needs to know of the forms; no zone matters to it.
 pub fn shapes() -> &'static Shapes {
-    static SHAPES: LazyLock<Shapes> = LazyLock::new(|| formwork_core::access::shapes(&pack(Tz::UTC)));
+    static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
+        formwork_core::access::shapes(&std::sync::Arc::new(pack(Tz::UTC)), &formwork_core::Viewer::system("en"))
+    });
     &SHAPES
 }
 

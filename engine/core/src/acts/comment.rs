@@ -31,5 +31,8 @@ pub(super) fn worded(turn: &Turn<'_>, text: &str) -> Result<String, Stop> {
     if text.is_empty() || text.contains('\0') {
         return Err(turn.refuse(RejectionKind::Invalid, "comment_empty"));
     }
-    Ok(text.chars().take(COMMENT_MAX).collect())
+    if text.chars().count() > COMMENT_MAX {
+        return Err(turn.refuse(RejectionKind::Invalid, "comment_too_long"));
+    }
+    Ok(text.to_owned())
 }

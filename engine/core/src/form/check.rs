@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use formwork_model::Value;
-use formwork_model::pack::form::{Field, FieldKind, WhenHidden};
+use formwork_model::pack::form::{Field, FieldKind, Level, WhenHidden};
 use formwork_model::value::Row;
 
 use super::session::{Session, empty};
@@ -55,7 +55,7 @@ impl Session<'_> {
             errors.extend(self.check_rules(&shown)?);
             errors.extend(self.check_uniques()?);
         }
-        Ok(errors)
+        Ok(errors.into_iter().map(|error| self.told(error)).collect())
     }
 
     /// Which fields are visible, after hidden ones were cleared and derived values followed.
@@ -217,9 +217,13 @@ impl Session<'_> {
                 result => self.gather(result)?,
             };
             if holds == Some(false) {
+                // The sentence is the author's; where it stands is told only to those who may know of the place.
+                let known =
+                    |place: &usize| self.levels.as_ref().is_none_or(|levels| levels.field(*place) > Level::None);
+                let at = place.filter(known).map(|place| format!("/{}", form.fields[place].key));
                 errors.push(FieldError {
                     code: key.to_string(),
-                    pointer: rule.at.as_ref().map(|at| format!("/{at}")).unwrap_or_default(),
+                    pointer: at.unwrap_or_default(),
                     message: rule.message.get(&self.context.viewer.language).to_owned(),
                     hint: None,
                 });

@@ -25,6 +25,7 @@ impl Session<'_> {
         ids: &mut Ids,
     ) -> Result<(), Stop> {
         let form = self.form;
+        self.levels = levels.cloned();
         for (key, json) in patch {
             let pointer = format!("/{}", escaped(key));
             let Some((position, field)) = form.field(key) else {

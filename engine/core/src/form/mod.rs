@@ -18,3 +18,4 @@ mod uniques;
 pub(crate) use derive::completed;
 pub use evaluate::evaluate_form;
 pub(crate) use session::{Session, gather, invalid};
+pub use uniques::not_unique;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use formwork_model::Value;
-use formwork_model::pack::form::{Field, FieldKind, Form};
+use formwork_model::pack::form::{Field, FieldKind, Form, Level};
 
 use crate::Stop;
+use crate::access::Levels;
 use crate::change::RecordChange;
 use crate::facts::Need;
 use crate::ids::Ids;
@@ -39,6 +40,8 @@ pub(crate) struct Session<'a> {
     pub(super) needs: Vec<Need>,
     /// Derived values that are out of range.
     pub(super) overflows: Vec<FieldError>,
+    /// What the caller may know of; everything where the engine writes.
+    pub(super) levels: Option<Levels>,
     /// [`Session::old`] with the fields that have no column filled in: what `old.x` reads.
     pub(super) old_complete: Option<Record>,
 }
@@ -83,6 +86,7 @@ impl<'a> Session<'a> {
             row_names: HashMap::new(),
             needs: Vec::new(),
             overflows: Vec::new(),
+            levels: None,
             old_complete: None,
         }
     }
@@ -175,6 +179,20 @@ impl<'a> Session<'a> {
         let language = &self.context.viewer.language;
         let message = message(language, sentence, field.label.get(language), limit);
         FieldError { code: code.to_owned(), pointer, message, hint: None }
+    }
+
+    /// The error as the caller may hear it: of a field they may not know of, only that something does not hold.
+    pub(super) fn told(&self, error: FieldError) -> FieldError {
+        let Some(levels) = self.levels.as_ref().filter(|_| error.code != "unknown_field") else { return error };
+        let mut parts = error.pointer.split('/').skip(1);
+        let Some((position, field)) = parts.next().and_then(|key| self.form.field(key)) else { return error };
+        let place = parts.nth(1).and_then(|key| field.kind.rows().iter().position(|child| *child.key == *key));
+        let level = place.map_or_else(|| levels.field(position), |place| levels.row_field(position, place));
+        if level > Level::None {
+            return error;
+        }
+        let message = message(&self.context.viewer.language, "hidden", "", "");
+        FieldError { pointer: String::new(), message, hint: None, ..error }
     }
 
     /// The pointer of a field of a row, as the caller addressed the row.

@@ -1,13 +1,18 @@
 //! What must be unique: among the records of the form, and among the rows of one record.
 
-use formwork_model::pack::form::{Field, FieldKind, Unique};
-use formwork_model::value::Row;
-use formwork_model::{Key, Value};
+use std::sync::Arc;
 
-use super::session::Session;
+use formwork_model::pack::form::{Field, FieldKind, Form, Level, Unique};
+use formwork_model::value::Row;
+use formwork_model::{Key, Pack, Value};
+
+use super::session::{Session, invalid};
 use crate::Stop;
+use crate::access::{Levels, Projection};
 use crate::facts::Need;
-use crate::rejection::FieldError;
+use crate::messages::message;
+use crate::rejection::{FieldError, Rejection};
+use crate::viewer::Viewer;
 
 impl Session<'_> {
     /// Uniques of the form that another record breaks.
@@ -50,21 +55,11 @@ impl Session<'_> {
                 self.needs.push(need);
                 Ok(None)
             }
-            Some(Some(other)) if other != self.record.id => Ok(Some(self.not_unique(&unique.fields))),
+            Some(Some(other)) if other != self.record.id => {
+                let language = &self.context.viewer.language;
+                Ok(Some(repeated(self.form, &unique.fields, self.levels.as_ref(), language)))
+            }
             Some(_) => Ok(None),
-        }
-    }
-
-    fn not_unique(&self, positions: &[usize]) -> FieldError {
-        let language = &self.context.viewer.language;
-        let fields: Vec<&Field> = positions.iter().map(|position| &self.form.fields[*position]).collect();
-        let labels: Vec<&str> = fields.iter().map(|field| field.label.get(language)).collect();
-        let separator = if language.starts_with("zh") { "、" } else { ", " };
-        FieldError {
-            code: "unique".to_owned(),
-            pointer: format!("/{}", fields[0].key),
-            message: crate::messages::message(language, "unique", &labels.join(separator), ""),
-            hint: None,
         }
     }
 
@@ -87,5 +82,27 @@ impl Session<'_> {
             }
         }
         errors
+    }
+}
+
+/// What a viewer is told who files what another record holds already; the fields by position.
+pub fn not_unique(pack: &Arc<Pack>, form: &Key, positions: &[usize], viewer: &Viewer) -> Rejection {
+    let projection = Projection::new(pack, form, viewer, None);
+    let error = repeated(projection.form(), positions, Some(projection.levels()), &viewer.language);
+    invalid(&viewer.language, vec![error])
+}
+
+/// Names the fields that the viewer may know of, and stands at the first of them.
+fn repeated(form: &Form, positions: &[usize], levels: Option<&Levels>, language: &str) -> FieldError {
+    let known = |position: &&usize| levels.is_none_or(|levels| levels.field(**position) > Level::None);
+    let fields: Vec<&Field> = positions.iter().filter(known).map(|position| &form.fields[*position]).collect();
+    let labels: Vec<&str> = fields.iter().map(|field| field.label.get(language)).collect();
+    let separator = if language.starts_with("zh") { "、" } else { ", " };
+    let sentence = if fields.is_empty() { "hidden" } else { "unique" };
+    FieldError {
+        code: "unique".to_owned(),
+        pointer: fields.first().map(|field| format!("/{}", field.key)).unwrap_or_default(),
+        message: message(language, sentence, &labels.join(separator), ""),
+        hint: None,
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use formwork_model::expr::ir::{BinaryOp, Root, Slot};
-use formwork_model::expr::{Expr, Ir};
+use formwork_model::expr::ir::{BinaryOp, FieldRef, Root, Slot};
+use formwork_model::expr::{Expr, Ir, references};
 use formwork_model::pack::form::{Field, FieldKind, Form, Level};
 use formwork_model::{Key, Pack, Value};
 
@@ -17,7 +17,7 @@ use crate::viewer::Viewer;
 /// The schema of what the viewer sends (`create`, `update`) or gets (`read`).
 ///
 /// A simple `requiredIf` becomes `if`/`then`; every expression also stands as text in `x-formwork-requiredIf` and
-/// `x-formwork-visibleIf`.
+/// `x-formwork-visibleIf`, unless it reads a field the viewer may not know of.
 pub fn form_schema(pack: &Arc<Pack>, viewer: &Viewer, form: &Key, operation: &str) -> Result<Json, Rejection> {
     let projection = pack.forms().contains_key(form).then(|| Projection::new(pack, form, viewer, None));
     let not_found = || {
@@ -34,13 +34,14 @@ pub fn form_schema(pack: &Arc<Pack>, viewer: &Viewer, form: &Key, operation: &st
     if !may {
         return Err(not_for(viewer));
     }
-    let writer =
-        Writer { pack, form: projection.form(), levels: projection.levels(), language: &viewer.language, operation };
+    let language = &viewer.language;
+    let writer = Writer { pack, viewer, form: projection.form(), levels: projection.levels(), language, operation };
     Ok(writer.schema())
 }
 
 struct Writer<'a> {
-    pack: &'a Pack,
+    pack: &'a Arc<Pack>,
+    viewer: &'a Viewer,
     form: &'a Form,
     levels: &'a Levels,
     language: &'a str,
@@ -67,7 +68,7 @@ impl Writer<'_> {
                 required.push(json!(field.key));
             }
             if self.operation == "create"
-                && let Some(condition) = field.required_if.as_ref().and_then(|expr| simple(form, expr))
+                && let Some(condition) = self.told(field.required_if.as_ref()).and_then(|expr| simple(form, expr))
             {
                 conditions.push(json!({"if": condition, "then": {"required": [field.key]}}));
             }
@@ -107,11 +108,26 @@ impl Writer<'_> {
         }
         schema["x-formwork-type"] = json!(field.kind.name());
         for (name, expr) in [("requiredIf", &field.required_if), ("visibleIf", &field.visible_if)] {
-            if let Some(expr) = expr {
+            if let Some(expr) = self.told(expr.as_ref()) {
                 schema[format!("x-formwork-{name}")] = json!(expr.source);
             }
         }
         schema
+    }
+
+    /// A condition, if the viewer may know of every field in it.
+    fn told<'e>(&self, expr: Option<&'e Expr>) -> Option<&'e Expr> {
+        expr.filter(|expr| references(&expr.ir).iter().all(|reference| self.knows(&reference.field)))
+    }
+
+    fn knows(&self, field: &FieldRef) -> bool {
+        let Slot::Field(position) = field.slot else { return true };
+        let of_form = Projection::new(self.pack, &field.table.form, self.viewer, None);
+        let level = match field.table.table.as_ref().map(|table| of_form.form().field(table)) {
+            None => of_form.levels().field(position),
+            Some(table) => table.map_or(Level::None, |(at, _)| of_form.levels().row_field(at, position)),
+        };
+        level > Level::None
     }
 
     fn shape(&self, field: &Field, position: Option<usize>) -> Json {

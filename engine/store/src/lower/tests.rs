@@ -22,7 +22,7 @@ fn pack() -> Pack {
 
 /// The condition in both dialects, with its values written out and without the alias.
 fn lowered(source: &str) -> (String, String) {
-    let pack = pack();
+    let pack = std::sync::Arc::new(pack());
     let shapes = shapes(&pack, &formwork_core::Viewer::system("en"));
     let scope = Scope::new(&shapes, vec![TableRef::form(&Key::from("thing"))]);
     let ir = check(source, &scope, Some(&Type::Boolean)).expect("a filter").ir;

@@ -115,7 +115,7 @@ pub(super) async fn transact(
             Err(Broke::Failed(failure)) => break Err(failure),
             Err(Broke::Upgrade) if tries == TRIES_MAX => break Err(Failure::Busy(1)),
             Err(Broke::Upgrade) => {}
-            Err(Broke::Conflict(error)) if tries == TRIES_MAX => break Err(last_word(&error, context)),
+            Err(Broke::Conflict(error)) if tries == TRIES_MAX => break Err(last_word(&error, submission, context)),
             Err(Broke::Conflict(error)) => {
                 if is_series(&error, context) {
                     // Somebody holds such a number: each try takes another one.
@@ -329,13 +329,14 @@ fn is_series(error: &sqlx::Error, context: &Context) -> bool {
 }
 
 /// What the caller is told when the last try met a conflict, too.
-fn last_word(error: &sqlx::Error, context: &Context) -> Failure {
+fn last_word(error: &sqlx::Error, submission: &Submission, context: &Context) -> Failure {
     let violation = match code(error).as_deref() {
         Some("23505") => constraint(error).map(Violation::UniqueIndex),
         Some("23503") => Some(Violation::Link),
         _ => return Failure::Busy(1),
     };
-    let rejection = violation.and_then(|violation| violation.rejection(&context.pack, &context.layout));
+    let rejection =
+        violation.and_then(|violation| violation.rejection(&context.pack, &context.layout, &submission.stimulus.actor));
     match rejection {
         Some(rejection) => Failure::Rejected(Box::new(rejection)),
         None => Fault::new(format!("a constraint of a system table was violated: {error}")).into(),

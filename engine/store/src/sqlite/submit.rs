@@ -111,7 +111,8 @@ impl Submit {
         if let rusqlite::Error::SqliteFailure(code, Some(message)) = &error
             && code.code == ErrorCode::ConstraintViolation
             && let Some(violation) = Violation::of_sqlite(message)
-            && let Some(rejection) = violation.rejection(&self.context.pack, &self.context.layout)
+            && let Some(rejection) =
+                violation.rejection(&self.context.pack, &self.context.layout, &self.submission.stimulus.actor)
         {
             return Err(Failure::Rejected(Box::new(rejection)));
         }

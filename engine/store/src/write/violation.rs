@@ -1,6 +1,10 @@
 //! A constraint of the database that was violated, in the caller's words. The core checks first; this is the last guard.
 
-use formwork_core::{FieldError, Rejection, RejectionKind};
+use std::sync::Arc;
+
+use formwork_core::form::not_unique;
+use formwork_core::messages::message;
+use formwork_core::{Rejection, RejectionKind, Viewer};
 use formwork_model::Pack;
 use formwork_model::pack::form::{FieldKind, Form};
 
@@ -32,12 +36,15 @@ impl Violation {
     }
 
     /// The refusal; none where the constraint is one of ours and the violation a defect.
-    pub(crate) fn rejection(&self, pack: &Pack, layout: &PackLayout) -> Option<Rejection> {
+    pub(crate) fn rejection(&self, pack: &Arc<Pack>, layout: &PackLayout, actor: &Viewer) -> Option<Rejection> {
         if *self == Self::Link {
-            let title = "another record is linked with this one, or a linked record is gone";
+            let title = message(&actor.language, "link_broken", "", "");
             return Some(Rejection::new(RejectionKind::Conflict, "linked", title));
         }
-        pack.forms().values().find_map(|form| self.of_form(form, layout))
+        pack.forms().values().find_map(|form| {
+            let fields = self.fields(form, layout.forms.get(&form.key)?)?;
+            Some(not_unique(pack, &form.key, &fields, actor))
+        })
     }
 
     /// Whether it is a number of a series that is there already.
@@ -69,22 +76,6 @@ impl Violation {
             Self::Link => false,
         })?;
         Some(fields)
-    }
-
-    fn of_form(&self, form: &Form, layout: &PackLayout) -> Option<Rejection> {
-        let fields = self.fields(form, layout.forms.get(&form.key)?)?;
-        let title = "another record holds the same values";
-        let mut rejection = Rejection::new(RejectionKind::Invalid, "unique", title);
-        rejection.errors = fields
-            .iter()
-            .map(|at| FieldError {
-                code: "unique".to_owned(),
-                pointer: format!("/{}", form.fields[*at].key),
-                message: title.to_owned(),
-                hint: None,
-            })
-            .collect();
-        Some(rejection)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{NaiveDate, TimeZone, Utc};
 use formwork_core::change::{ChangeSet, RecordChange, Reply, Written};
 use formwork_core::facts::Need;
-use formwork_core::{RejectionKind, Stop};
+use formwork_core::{RejectionKind, Stop, Viewer};
 use formwork_model::Value;
 use formwork_model::value::Row;
 use formwork_store::Failure;
@@ -180,13 +180,21 @@ async fn uniques_are_guarded_by_the_database(world: Arc<World>) {
     // The filter leaves closed ones out, and nulls are distinct.
     world.create("thing", vec![thing(4, "done", Value::Null)]).await;
 
-    for (again, pointers) in
-        [(thing(5, "new", text("B")), vec!["/name", "/site"]), (thing(6, "done", text("A")), vec!["/order"])]
-    {
-        let refused = world.run(move |_| Ok(created("thing", std::slice::from_ref(&again)))).await.unwrap_err();
+    let fifth = thing(5, "new", text("B"));
+    for (actor, again, pointer) in [
+        (Viewer::system("en"), fifth.clone(), "/name"),
+        (Viewer::system("en"), thing(6, "done", text("A")), "/order"),
+        // Who may not know of the fields is not told their names.
+        (Viewer::public("zh-CN"), fifth, ""),
+    ] {
+        let is_chinese = actor.language == "zh-CN";
+        let plan = move |_: &formwork_core::Facts| Ok(created("thing", std::slice::from_ref(&again)));
+        let refused = world.run_by(actor, plan).await.unwrap_err();
         let Failure::Rejected(rejection) = refused else { panic!("{refused:?}") };
-        assert_eq!((rejection.kind, rejection.code.as_str()), (RejectionKind::Invalid, "unique"));
-        assert_eq!(rejection.errors.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>(), pointers);
+        assert_eq!((rejection.kind, rejection.code.as_str()), (RejectionKind::Invalid, "FW1004"));
+        let told: Vec<_> = rejection.errors.iter().map(|error| (error.code.as_str(), error.pointer.as_str())).collect();
+        assert_eq!(told, [("unique", pointer)]);
+        assert_eq!(rejection.errors[0].message.is_ascii(), !is_chinese, "{rejection:?}");
     }
     let found = |values: Vec<Value>, fields: Vec<&'static str>, unique: &'static str, expected: Option<u128>| {
         let fields = fields.iter().map(|key| pack.form("thing").field(key).unwrap().0).collect::<Vec<_>>();

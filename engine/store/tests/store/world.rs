@@ -111,9 +111,27 @@ impl World {
         self.run_as(None, plan).await
     }
 
+    /// Submits a plan of somebody.
+    pub(crate) async fn run_by(
+        &self,
+        actor: Viewer,
+        plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
+    ) -> Result<Committed, Failure> {
+        self.submit(actor, None, plan).await
+    }
+
     /// Submits a plan under an idempotency key and a hash of the request.
     pub(crate) async fn run_as(
         &self,
+        idempotency: Option<(&str, &str)>,
+        plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
+    ) -> Result<Committed, Failure> {
+        self.submit(Viewer::system("en"), idempotency, plan).await
+    }
+
+    async fn submit(
+        &self,
+        actor: Viewer,
         idempotency: Option<(&str, &str)>,
         plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
     ) -> Result<Committed, Failure> {
@@ -123,7 +141,7 @@ impl World {
         let submission = Submission {
             pack: self.pack(),
             packs: Arc::new(Packs::default()),
-            stimulus: Stimulus { at: at(2), seed, actor: Viewer::system("en"), act },
+            stimulus: Stimulus { at: at(2), seed, actor, act },
             idempotency: idempotency.map(|(key, hash)| (key.to_owned(), hash.to_owned())),
         };
         let result = self.store.submit(submission).await;
