@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::from_fn;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -31,8 +32,6 @@ pub struct Server {
     pub virtual_clock: bool,
 }
 
-/// Most bytes of a request body, imports excepted.
-pub(crate) const BODY_BYTES_MAX: usize = 4 << 20;
 /// A request that takes longer is given up.
 const REQUEST_MAX: Duration = Duration::from_secs(60);
 
@@ -46,13 +45,13 @@ pub fn router(server: Arc<Server>) -> Router {
         SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
     Router::new()
-        .merge(api::routes())
         .merge(pages::routes(&server))
         .merge(assets::routes())
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .merge(api::imports::routes())
+        .layer(DefaultBodyLimit::max(api::BODY_BYTES_MAX))
+        .merge(api::routes(&server))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::GATEWAY_TIMEOUT, REQUEST_MAX))
         .layer(CatchPanicLayer::new())
+        .layer(from_fn(api::problem::as_problem))
         .layer(fixed("content-security-policy", POLICY))
         .layer(fixed("x-content-type-options", "nosniff"))
         .layer(fixed("referrer-policy", "same-origin"))

@@ -1,10 +1,12 @@
 //! Who calls: a session cookie, an API token, or nobody.
 
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 
 use formwork_core::Viewer;
 use formwork_model::Pack;
@@ -19,13 +21,12 @@ pub const COOKIE: &str = "fw_session";
 /// Name of the cookie that holds the language somebody chose before they logged in.
 pub const LANGUAGE_COOKIE: &str = "fw_language";
 
-/// Whoever makes the request.
+/// Whoever makes the request. A session may do all its user may; a token what its scopes say, which is seen to here, in
+/// the one place that knows of tokens.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The user; none for the public.
     pub user: Option<User>,
-    /// The scopes of an API token; none when a session is used, which may do all its user may.
-    pub scopes: Option<Vec<String>>,
     /// Language of messages and texts.
     pub language: String,
 }
@@ -41,19 +42,46 @@ impl Caller {
         self.user.as_ref().ok_or_else(Problem::unauthenticated)
     }
 
-    /// Whether the caller holds one of these platform roles, within the scope if an API token is used.
-    pub fn require_role(&self, roles: &[&str], scope: &str) -> Result<&User, Problem> {
+    /// The user, if they hold one of these platform roles. No role stands in for another: whoever looks after users does
+    /// not deploy, unless somebody gave them that role, too.
+    pub fn require_role(&self, roles: &[&str]) -> Result<&User, Problem> {
         let user = self.require_user()?;
-        if !user.facts.roles.iter().any(|held| &**held == "admin" || roles.contains(&&**held)) {
+        if !user.facts.roles.iter().any(|held| roles.contains(&&**held)) {
             return Err(Problem::forbidden(&format!("the role {}", roles.join(" or "))));
         }
-        match &self.scopes {
-            Some(scopes) if !scopes.iter().any(|held| held == scope) => {
-                Err(Problem::forbidden(&format!("a token with the scope `{scope}`")))
-            }
-            _ => Ok(user),
-        }
+        Ok(user)
     }
+}
+
+/// The scopes of API tokens, and what each lets a token do of what its user may.
+pub const SCOPES: [(&str, &str); 8] = [
+    ("records:read", "read forms, records, their history and comments"),
+    ("records:write", "file, change and delete records, and comment on them"),
+    ("tasks", "see the boxes of the inbox, act on tasks, start workflows"),
+    ("reports", "read metrics, reports and boards"),
+    ("messages", "send events from outside"),
+    ("admin", "see what stands still, and help it on"),
+    ("packs", "check, plan and deploy packs"),
+    ("imports", "import files"),
+];
+
+/// What a token needs for a request: deny by default, so an address that is not named here is for sessions only.
+pub(crate) fn scope_of(method: &Method, path: &str) -> Result<Option<&'static str>, Problem> {
+    let area = path.strip_prefix("/api/").and_then(|path| path.split('/').next());
+    Ok(Some(match area {
+        Some("session" | "openapi.json") => return Ok(None),
+        // What is answered while a form is filled in is read, whatever the method.
+        Some("forms") => "records:read",
+        Some("records") if method.is_safe() => "records:read",
+        Some("records") => "records:write",
+        Some("tasks" | "workflows") => "tasks",
+        Some("metrics" | "reports" | "boards") => "reports",
+        Some("messages") => "messages",
+        Some("admin" | "instances") => "admin",
+        Some("packs") => "packs",
+        Some("imports") => "imports",
+        _ => return Err(Problem::forbidden("a session, not a token")),
+    }))
 }
 
 impl FromRequestParts<Arc<Server>> for Caller {
@@ -66,7 +94,12 @@ impl FromRequestParts<Arc<Server>> for Caller {
         };
         if let Some(secret) = bearer(&parts.headers) {
             let (user, scopes) = server.engine.token(secret).await?.ok_or_else(Problem::unauthenticated)?;
-            return Ok(Self { language: language(Some(&user)), user: Some(user), scopes: Some(scopes) });
+            match scope_of(&parts.method, parts.uri.path())? {
+                Some(scope) if !scopes.iter().any(|held| held == scope) => {
+                    return Err(Problem::forbidden(&format!("a token with the scope `{scope}`")));
+                }
+                _ => return Ok(Self { language: language(Some(&user)), user: Some(user) }),
+            }
         }
         let user = match cookie(&parts.headers, COOKIE) {
             Some(secret) => server.engine.session(secret).await?,
@@ -75,7 +108,7 @@ impl FromRequestParts<Arc<Server>> for Caller {
         if user.is_some() && !parts.method.is_safe() && is_cross_site(&parts.headers) {
             return Err(Problem::forbidden("a request from the same site"));
         }
-        Ok(Self { language: language(user.as_ref()), user, scopes: None })
+        Ok(Self { language: language(user.as_ref()), user })
     }
 }
 
@@ -85,6 +118,28 @@ impl OptionalFromRequestParts<Arc<Server>> for Caller {
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Option<Self>, Problem> {
         <Self as FromRequestParts<Arc<Server>>>::from_request_parts(parts, server).await.map(Some)
     }
+}
+
+/// Where a request comes from, as far as the server was told.
+#[derive(Debug, Clone, Copy)]
+pub struct Address(pub Option<IpAddr>);
+
+impl<S: Sync> FromRequestParts<S> for Address {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())))
+    }
+}
+
+/// Whether a browser reached us at its own machine: everywhere else cookies travel encrypted only.
+pub(crate) fn is_loopback(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The value of a cookie.
@@ -151,6 +206,40 @@ mod tests {
         assert!(!is_cross_site(&headers(&[("origin", "https://crm.example"), ("host", "crm.example")])));
         assert!(!is_cross_site(&headers(&[("sec-fetch-site", "same-origin")])));
         assert!(!is_cross_site(&headers(&[])));
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for (host, expected) in [
+            ("localhost:8080", true),
+            ("127.0.0.1:8080", true),
+            ("[::1]:8080", true),
+            ("crm.example", false),
+            ("localhost.example", false),
+            ("10.0.0.1:8080", false),
+            ("127.0.0.1.example", false),
+        ] {
+            assert_eq!(is_loopback(&headers(&[("host", host)])), expected, "{host}");
+        }
+        assert!(!is_loopback(&headers(&[])));
+    }
+
+    #[test]
+    fn every_route_of_the_api_has_a_scope_and_nothing_else_has() {
+        for (path, method, _) in crate::api::openapi::FIXED.iter().filter(|(path, ..)| path.starts_with("/api/")) {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            assert!(scope_of(&method, path).is_ok(), "{path}");
+        }
+        let scope = |method: Method, path: &str| scope_of(&method, path).ok().flatten();
+        assert_eq!(scope(Method::GET, "/api/records/ticket"), Some("records:read"));
+        assert_eq!(scope(Method::DELETE, "/api/records/ticket/1"), Some("records:write"));
+        assert!(scope_of(&Method::GET, "/inbox").is_err() && scope_of(&Method::GET, "/api/recordsx").is_err());
+        for (path, method, _) in crate::api::openapi::FIXED {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            if let Ok(Some(scope)) = scope_of(&method, path) {
+                assert!(SCOPES.iter().any(|(known, _)| *known == scope), "{scope}");
+            }
+        }
     }
 
     #[test]

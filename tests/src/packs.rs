@@ -104,7 +104,7 @@ pub fn guarded() -> Bundle {
             (
                 "workflows/handling.json",
                 r#"{"label": "Handling", "for": "ticket",
-                    "start": {"filed": {"on": "created", "next": "look"}},
+                    "start": {"filed": {"on": "created", "next": "look"}, "by_hand": {"manual": ["agent"], "next": "look"}},
                     "steps": {
                       "look": {"type": "user", "label": "Look", "assign": {"queue": "=record.queue"}, "outcomes": {"done": {"next": "finish"}}},
                       "finish": {"type": "end", "outcome": "done"}}}"#,

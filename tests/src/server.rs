@@ -54,7 +54,8 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let serving = tokio::spawn(async move {
-            axum::serve(listener, router(Arc::new(server))).await.expect("the server serves");
+            let service = router(Arc::new(server)).into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(listener, service).await.expect("the server serves");
         });
         Self { engine, address, serving, _folder: folder }
     }

@@ -30,6 +30,7 @@ pub(crate) struct Params {
     pub(crate) range: Option<String>,
     pub(crate) format: Option<String>,
     pub(crate) explain: Option<u8>,
+    pub(crate) min_seq: Option<i64>,
 }
 
 impl Params {
@@ -57,6 +58,7 @@ async fn metric(
         .deployed()
         .find(&metric, "metric", |pack, key| pack.metrics().get_key_value(key).map(|(key, _)| key.clone()))?;
     let viewer = caller.viewer(&server.engine, &pack);
+    server.engine.caught_up(params.min_seq).await?;
     Ok(Json(server.engine.metric(&pack, &viewer, &metric, &params.ask()).await?))
 }
 
@@ -71,6 +73,7 @@ async fn report(
         .deployed()
         .find(&report, "report", |pack, key| pack.reports().get_key_value(key).map(|(key, _)| key.clone()))?;
     let viewer = caller.viewer(&server.engine, &pack);
+    server.engine.caught_up(params.min_seq).await?;
     match params.format.as_deref() {
         None | Some("json") => {
             Ok(Json(server.engine.report(&pack, &viewer, &report, &params.ask()).await?).into_response())
@@ -100,5 +103,6 @@ async fn board(
         .deployed()
         .find(&board, "board", |pack, key| pack.boards().get_key_value(key).map(|(key, _)| key.clone()))?;
     let viewer = caller.viewer(&server.engine, &pack);
+    server.engine.caught_up(params.min_seq).await?;
     Ok(Json(server.engine.board(&pack, &viewer, &board, &params.ask()).await?))
 }

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use formwork_runtime::questions::Filled;
+
 use super::problem::Answer;
 use crate::server::Server;
 use crate::session::Caller;
@@ -73,13 +75,21 @@ async fn schema(
 #[serde(deny_unknown_fields)]
 struct Filling {
     values: Map<String, Value>,
+    /// Pointer of the field typed in last. The answer is for the whole form, so it does not depend on it; it is in the
+    /// protocol so that a server may answer with less.
     #[serde(default)]
-    #[expect(dead_code, reason = "part of the protocol: which field changed; the answer does not depend on it")]
-    changed: Value,
+    #[expect(dead_code, reason = "see above")]
+    changed: Option<String>,
+    /// The caller's number of the request, given back.
     #[serde(default)]
     seq: Value,
+    /// The record that is edited; none for a new one.
     #[serde(default)]
     id: Option<Uuid>,
+    /// The version of it that the form was drawn with.
+    #[serde(default)]
+    version: Option<i64>,
+    /// The task it is edited in.
     #[serde(default)]
     task: Option<Uuid>,
 }
@@ -92,13 +102,15 @@ async fn evaluate(
 ) -> Answer<Json<Value>> {
     let (pack, form) = server.engine.deployed().form(&form)?;
     let viewer = caller.viewer(&server.engine, &pack);
-    let mut answer = server.engine.evaluate(&pack, &viewer, &form, filling.id, filling.task, filling.values).await?;
+    let Filling { values, seq, id, version, task, .. } = filling;
+    let filled = Filled { id, version, task, values };
+    let mut answer = server.engine.evaluate(&pack, &viewer, &form, filled).await?;
     if let Some(fields) = answer["fields"].as_object_mut() {
         let local =
             Local { language: caller.language.clone(), zone: *pack.timezone(), now: server.engine.clock().now() };
         let scribe = Scribe { engine: &server.engine, pack: &pack, viewer: &viewer, local: &local };
         add_texts(fields, &Seen::new(&pack, &form, &viewer), scribe);
     }
-    answer["seq"] = filling.seq;
+    answer["seq"] = seq;
     Ok(Json(answer))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -19,16 +19,15 @@ use crate::server::Server;
 use crate::session::Caller;
 
 /// Most bytes of an uploaded file.
-const FILE_BYTES_MAX: usize = 256 << 20;
+pub(super) const FILE_BYTES_MAX: usize = 256 << 20;
 /// Jobs remembered; the oldest are forgotten.
 const JOBS_MAX: usize = 100;
 
-/// Routes with a body limit of their own.
-pub fn routes() -> Router<Arc<Server>> {
+/// Routes with bodies of another size.
+pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/api/imports/{import}", post(begin).get(job))
         .route("/api/imports/{import}/errors.csv", get(errors))
-        .layer(DefaultBodyLimit::max(FILE_BYTES_MAX))
 }
 
 /// Imports of this process, newest last.
@@ -70,7 +69,7 @@ impl ImportJobs {
 /// Starts an import with a definition of a pack; the body is the file. Importing writes past the row rules of roles, so
 /// it needs the role `admin`.
 async fn begin(State(server): State<Arc<Server>>, caller: Caller, Path(import): Path<String>, file: Bytes) -> Answer {
-    let user = caller.require_role(&["admin"], "imports")?.id;
+    let user = caller.require_role(&["admin"])?.id;
     let (pack, import) = server
         .engine
         .deployed()

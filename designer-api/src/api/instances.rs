@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -16,9 +15,9 @@ use formwork_core::stimulus::InstanceVerb;
 use formwork_core::wire::instant_text;
 use formwork_model::Key;
 
+use super::once::Once;
 use super::problem::{Answer, Problem};
-use super::records::idempotency;
-use super::tasks::parse;
+use super::request::parse;
 use crate::server::Server;
 use crate::session::Caller;
 
@@ -31,7 +30,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 
 /// What stands still, the newest first. Nothing of the record is told: an administrator may not read it.
 async fn incidents(State(server): State<Arc<Server>>, caller: Caller) -> Answer<Json<Value>> {
-    caller.require_role(&["admin"], "admin")?;
+    caller.require_role(&["admin"])?;
     let stopped = server.engine.store().stopped_instances(LIMIT).await?;
     let items: Vec<Value> = stopped
         .into_iter()
@@ -59,10 +58,10 @@ async fn act(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path((id, verb)): Path<(Uuid, String)>,
-    (method, uri, headers): (Method, Uri, HeaderMap),
+    Once(request): Once,
     body: Bytes,
 ) -> Answer<Json<Value>> {
-    caller.require_role(&["admin"], "admin")?;
+    caller.require_role(&["admin"])?;
     let sent: Help = parse(&body)?;
     let verb = match (verb.as_str(), sent.to) {
         ("retry", None) => InstanceVerb::Retry,
@@ -72,7 +71,6 @@ async fn act(
         ("retry" | "cancel", Some(_)) => return Err(Problem::malformed("only a jump has a `to`")),
         _ => return Err(Problem::not_found("verb", &verb)),
     };
-    let request = idempotency(&method, &uri, &headers, &body)?;
     let deployed = server.engine.deployed();
     let key = server.engine.store().pack_of_instance(id).await?;
     let pack = deployed.packs.iter().find(|pack| Some(pack.key()) == key.as_ref());

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, Uri};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -14,9 +13,9 @@ use formwork_core::Act;
 use formwork_core::change::Reply;
 use formwork_model::Key;
 
+use super::once::Once;
 use super::problem::{Answer, Problem};
-use super::records::idempotency;
-use super::tasks::parse;
+use super::request::parse;
 use crate::server::Server;
 use crate::session::Caller;
 
@@ -42,11 +41,10 @@ async fn send(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path(name): Path<String>,
-    (method, uri, headers): (Method, Uri, HeaderMap),
+    Once(request): Once,
     body: Bytes,
 ) -> Answer<Json<Value>> {
     let sent: Message = parse(&body)?;
-    let request = idempotency(&method, &uri, &headers, &body)?;
     // Names are shared: a message reaches every pack that knows it.
     let deployed = server.engine.deployed();
     let packs: Vec<_> = deployed.packs.iter().filter(|pack| pack.messages().contains_key(name.as_str())).collect();

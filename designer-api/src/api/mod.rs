@@ -7,22 +7,34 @@ pub mod health;
 pub mod imports;
 pub mod instances;
 pub mod messages;
+mod once;
 pub mod openapi;
 pub mod packs;
+mod patch;
 pub mod problem;
 pub mod records;
+mod request;
 pub mod sessions;
 pub mod tasks;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 
 use crate::server::Server;
 
-/// All routes of the API but those with bodies of their own size.
-pub fn routes() -> Router<Arc<Server>> {
-    Router::new()
+/// Most bytes of a request body, imports excepted.
+pub const BODY_BYTES_MAX: usize = 4 << 20;
+
+/// All routes of the API.
+pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
+    let sized = |routes: Router<Arc<Server>>, most: usize| {
+        let once = from_fn_with_state((server.clone(), most), once::once);
+        routes.layer(once).layer(DefaultBodyLimit::max(most))
+    };
+    let ordinary = Router::new()
         .merge(health::routes())
         .merge(sessions::routes())
         .merge(forms::routes())
@@ -32,5 +44,6 @@ pub fn routes() -> Router<Arc<Server>> {
         .merge(instances::routes())
         .merge(analytics::routes())
         .merge(packs::routes())
-        .merge(openapi::routes())
+        .merge(openapi::routes());
+    sized(ordinary, BODY_BYTES_MAX).merge(sized(imports::routes(), imports::FILE_BYTES_MAX))
 }

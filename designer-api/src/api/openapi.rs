@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::Method;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::problem::Answer;
 use crate::server::Server;
-use crate::session::Caller;
+use crate::session::{Caller, SCOPES, scope_of};
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/api/openapi.json", get(document))
@@ -17,18 +18,30 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 
 async fn document(State(server): State<Arc<Server>>, caller: Caller) -> Answer<Json<Value>> {
     let mut paths = fixed_paths();
-    for pack in &server.engine.deployed().packs {
+    let deployed = server.engine.deployed();
+    for pack in &deployed.packs {
         let viewer = caller.viewer(&server.engine, pack);
         for (key, form) in pack.forms() {
-            if server.engine.form(pack, &viewer, key).is_none() {
-                continue;
-            }
+            let Some(seen) = server.engine.form(pack, &viewer, key) else { continue };
+            // Where two packs have a form of that name, each is addressed with its pack.
+            let is_only = deployed.packs.iter().filter(|pack| pack.forms().contains_key(key)).count() == 1;
+            let address = if is_only { key.to_string() } else { format!("{}.{key}", pack.key()) };
             // What the caller may not do has no schema, and what has no schema is not described.
             let schema = |operation: &str| server.engine.form_schema(pack, &viewer, key, operation).ok();
-            let label = form.label.get(&caller.language);
-            paths.extend(form_paths(key, label, schema("read"), schema("create"), schema("update")));
+            let form = OfForm {
+                label: form.label.get(&caller.language),
+                read: schema("read"),
+                create: schema("create"),
+                update: schema("update"),
+                deletes: seen["delete"] == true,
+            };
+            paths.extend(form.paths(&address));
         }
     }
+    for (path, item) in &mut paths {
+        add_security(path, item);
+    }
+    let scopes: Map<String, Value> = SCOPES.iter().map(|(key, what)| ((*key).to_owned(), json!(what))).collect();
     Ok(Json(json!({
         "openapi": "3.1.0",
         "info": {"title": "Formwork", "version": env!("CARGO_PKG_VERSION")},
@@ -36,51 +49,120 @@ async fn document(State(server): State<Arc<Server>>, caller: Caller) -> Answer<J
         "components": {
             "securitySchemes": {
                 "session": {"type": "apiKey", "in": "cookie", "name": crate::session::COOKIE},
-                "token": {"type": "http", "scheme": "bearer"},
+                "token": {"type": "http", "scheme": "bearer", "description": "An API token with scopes", "x-formwork-scopes": scopes},
             },
             "schemas": {"Problem": problem_schema()},
         },
-        "security": [{"session": []}, {"token": []}],
     })))
 }
 
-/// The paths of one form: those the caller has a schema for.
-fn form_paths(
-    form: &str,
-    label: &str,
+/// A session does all its user may; a token names the scope that an operation needs.
+fn add_security(path: &str, item: &mut Value) {
+    for (method, operation) in item.as_object_mut().into_iter().flatten() {
+        let Some(Ok(method)) = operation.is_object().then(|| method.to_uppercase().parse::<Method>()) else { continue };
+        let Ok(scope) = scope_of(&method, path) else { continue };
+        let token = json!({"token": scope.into_iter().collect::<Vec<_>>()});
+        operation["security"] = json!([{"session": []}, token]);
+    }
+}
+
+/// What the caller may do with a form.
+struct OfForm<'a> {
+    label: &'a str,
     read: Option<Value>,
     create: Option<Value>,
     update: Option<Value>,
-) -> Map<String, Value> {
-    let seen = read.clone().unwrap_or_else(|| json!({"type": "object"}));
-    let (mut many, mut one) = (Map::new(), Map::new());
-    let id = json!({"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}});
-    one.insert("parameters".to_owned(), json!([id]));
-    if read.is_some() {
-        many.insert("get".to_owned(), list_of(label, &seen));
-        let summary = format!("Read: {label}");
-        one.insert("get".to_owned(), json!({"summary": summary, "responses": answers("200", &seen)}));
-    }
-    if let Some(create) = create {
-        let (summary, answers) = (format!("File: {label}"), answers("201", &seen));
-        many.insert("post".to_owned(), json!({"summary": summary, "requestBody": body(&create), "responses": answers}));
-    }
-    if let Some(update) = update {
-        let (summary, answers) = (format!("Change: {label}"), answers("200", &seen));
-        one.insert("patch".to_owned(), json!({"summary": summary, "requestBody": body(&update), "responses": answers}));
-    }
-    let summary = format!("Delete: {label}");
-    one.insert("delete".to_owned(), json!({"summary": summary, "responses": answers("204", &Value::Null)}));
-    let mut paths = Map::new();
-    paths.insert(format!("/api/records/{form}"), Value::Object(many));
-    paths.insert(format!("/api/records/{form}/{{id}}"), Value::Object(one));
-    paths
+    deletes: bool,
 }
+
+impl OfForm<'_> {
+    /// Its paths: those the caller has a schema for.
+    fn paths(self, address: &str) -> Map<String, Value> {
+        let (label, seen) = (self.label, self.read.clone().unwrap_or_else(|| json!({"type": "object"})));
+        let (mut many, mut one) = (Map::new(), Map::new());
+        let id = json!({"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}});
+        one.insert("parameters".to_owned(), json!([id]));
+        if self.read.is_some() {
+            many.insert("get".to_owned(), list_of(label, &seen));
+            let summary = format!("Read: {label}");
+            let parameters = [query("fields", "string"), query("min_seq", "integer")];
+            let read = json!({"summary": summary, "parameters": parameters, "responses": answers("200", &seen)});
+            one.insert("get".to_owned(), read);
+        }
+        if let Some(create) = self.create {
+            let mut post = json!({"summary": format!("File: {label}"), "requestBody": body(&create)});
+            post["parameters"] = json!([header("Idempotency-Key", ONCE)]);
+            post["responses"] = answers("201", &seen);
+            many.insert("post".to_owned(), post);
+        }
+        if let Some(update) = self.update {
+            let mut patch = changing(format!("Change: {label}"), answers("200", &seen));
+            patch["requestBody"] = body(&update);
+            patch["requestBody"]["content"]["application/json-patch+json"] = json!({"schema": {"type": "array"}});
+            one.insert("patch".to_owned(), patch);
+        }
+        if self.deletes {
+            let delete = changing(format!("Delete: {label}"), answers("204", &Value::Null));
+            one.insert("delete".to_owned(), delete);
+        }
+        let mut paths = Map::new();
+        paths.insert(format!("/api/records/{address}"), Value::Object(many));
+        paths.insert(format!("/api/records/{address}/{{id}}"), Value::Object(one));
+        paths
+    }
+}
+
+/// What `Idempotency-Key` does.
+const ONCE: &str = "The same key with the same request gets the same answer; for those who are logged in";
+/// Where a key is of use beside the records of a form.
+const ONCE_IN: [&str; 6] =
+    ["/api/records/", "/api/tasks/", "/api/workflows/", "/api/imports/", "/api/instances/", "/api/messages/"];
+/// What `If-Match` does.
+const IF_MATCH: &str = "The version this change is made to, for example \"3\"; 412 where the record has moved on";
+
+/// An operation on a record that may have moved on.
+fn changing(summary: String, mut answers: Value) -> Value {
+    let both = json!({"allOf": [
+        {"$ref": "#/components/schemas/Problem"},
+        {"type": "object", "properties": {"current": {"type": ["object", "null"]}, "changed": {"type": "array", "items": {"type": "string"}}}},
+    ]});
+    answers["412"] = json!({"description": "both sides", "content": {"application/problem+json": {"schema": both}}});
+    let parameters = [header("If-Match", IF_MATCH), header("Idempotency-Key", ONCE)];
+    json!({"summary": summary, "parameters": parameters, "responses": answers})
+}
+
+fn header(name: &str, description: &str) -> Value {
+    json!({"name": name, "in": "header", "description": description, "schema": {"type": "string"}})
+}
+
+fn query(name: &str, ty: &str) -> Value {
+    let described = QUERY.iter().find(|(known, _)| *known == name).map(|(_, description)| *description);
+    json!({"name": name, "in": "query", "description": described, "schema": {"type": ty}})
+}
+
+/// What the parameters of queries mean.
+const QUERY: [(&str, &str); 11] = [
+    ("view", "A view of the form: its filter, sort and columns"),
+    ("filter", "A condition in the expression language"),
+    ("sort", "Fields, separated by commas; - in front for descending"),
+    ("fields", "Fields wanted, separated by commas"),
+    ("limit", "Most items, 1 to 200"),
+    ("after", "next of the page before"),
+    ("q", "Text that some readable text field must contain"),
+    ("min_seq", "The answer holds at least that change; 503 where it has not arrived"),
+    (
+        "range",
+        "last 13 weeks, this month, past 24 hours, all, 2026-01-01..2026-01-31 (both days included) or \
+               2026-01-01/2026-02-01 (the second day left out)",
+    ),
+    ("format", "json; for reports also csv"),
+    ("explain", "1 for the plan beside the answer"),
+];
 
 fn list_of(label: &str, record: &Value) -> Value {
     let texts = ["view", "filter", "sort", "fields", "after", "q"];
-    let query = |name: &str, ty: &str| json!({"name": name, "in": "query", "schema": {"type": ty}});
-    let parameters = texts.iter().map(|name| query(name, "string")).chain([query("limit", "integer")]);
+    let numbers = ["limit", "min_seq"].map(|name| query(name, "integer"));
+    let parameters = texts.iter().map(|name| query(name, "string")).chain(numbers);
     let list = json!({
         "type": "object",
         "properties": {
@@ -109,6 +191,13 @@ fn fixed_paths() -> Map<String, Value> {
             json!({"parameters": parameters})
         });
         entry[method] = json!({"summary": summary, "responses": answers("200", &object)});
+        if path.starts_with("/api/metrics") || path.starts_with("/api/reports") || path.starts_with("/api/boards") {
+            let texts = ["range", "format"].map(|name| query(name, "string"));
+            let numbers = ["explain", "min_seq"].map(|name| query(name, "integer"));
+            entry[method]["parameters"] = texts.into_iter().chain(numbers).collect();
+        } else if method == "post" && ONCE_IN.iter().any(|area| path.starts_with(area)) {
+            entry[method]["parameters"] = json!([header("Idempotency-Key", ONCE)]);
+        }
     };
     for (path, method, summary) in FIXED {
         add(path, method, summary);
@@ -116,8 +205,8 @@ fn fixed_paths() -> Map<String, Value> {
     paths
 }
 
-/// Path, method, what it does. A test compares this table with the router.
-pub const FIXED: [(&str, &str, &str); 27] = [
+/// Path, method, what it does.
+pub const FIXED: [(&str, &str, &str); 30] = [
     ("/healthz", "get", "The process lives"),
     ("/readyz", "get", "The process can serve"),
     ("/api/session", "post", "Log in"),
@@ -129,8 +218,9 @@ pub const FIXED: [(&str, &str, &str); 27] = [
     ("/api/forms/{form}/evaluate", "post", "Its rules while one types"),
     ("/api/records/{form}/bulk", "post", "File many records, with a result for each"),
     ("/api/records/{form}/{id}/history", "get", "The history of a record"),
+    ("/api/records/{form}/{id}/comments", "get", "What was said about a record"),
     ("/api/records/{form}/{id}/comments", "post", "Comment on a record"),
-    ("/api/tasks", "get", "A box of my inbox: mine, claimable, team, done"),
+    ("/api/tasks", "get", "A box of my inbox: mine, claimable, team (queues I lead), done"),
     ("/api/tasks/{id}", "get", "One task with its form"),
     ("/api/admin/incidents", "get", "Instances that stand still"),
     ("/api/instances/{id}/{verb}", "post", "An administrator's help: retry, jump, cancel"),
@@ -149,6 +239,8 @@ pub const FIXED: [(&str, &str, &str); 27] = [
     ("/api/packs/{pack}/plan", "post", "What deploying it would change"),
     ("/api/packs/{pack}/deploy", "post", "Deploy what the plan says"),
     ("/api/imports/{import}", "post", "Import a file"),
+    ("/api/imports/{import}", "get", "How far an import is"),
+    ("/api/imports/{import}/errors.csv", "get", "The rows it refused"),
 ];
 
 fn body(schema: &Value) -> Value {

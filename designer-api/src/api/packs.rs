@@ -20,9 +20,6 @@ use super::problem::{Answer, Problem, problem};
 use crate::server::Server;
 use crate::session::Caller;
 
-/// The scope a token needs for everything here.
-const SCOPE: &str = "packs";
-
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/api/packs", get(all))
@@ -32,7 +29,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 }
 
 async fn all(State(server): State<Arc<Server>>, caller: Caller) -> Answer<Json<Value>> {
-    caller.require_role(&["designer", "publisher"], SCOPE)?;
+    caller.require_role(&["designer", "publisher"])?;
     let deployed = server.engine.deployed();
     let items = deployed.packs.iter().map(|pack| {
         let deployment = deployed.deployments.get(pack.key());
@@ -66,7 +63,7 @@ impl Sent {
 }
 
 async fn check(caller: Caller, Path(pack): Path<String>, Json(sent): Json<Sent>) -> Answer<Json<Value>> {
-    caller.require_role(&["designer", "publisher"], SCOPE)?;
+    caller.require_role(&["designer", "publisher"])?;
     let bundle = sent.bundle(pack)?;
     let (checked, diagnostics) = bundle.check();
     Ok(Json(json!({"ok": checked.is_some(), "diagnostics": diagnostics})))
@@ -78,7 +75,7 @@ async fn plan(
     Path(pack): Path<String>,
     Json(sent): Json<Sent>,
 ) -> Answer {
-    caller.require_role(&["designer", "publisher"], SCOPE)?;
+    caller.require_role(&["designer", "publisher"])?;
     let bundle = sent.bundle(pack)?;
     match server.engine.plan(&bundle).await {
         Ok(plan) => Ok(Json(plan.body()).into_response()),
@@ -92,7 +89,7 @@ async fn deploy(
     Path(pack): Path<String>,
     Json(sent): Json<Sent>,
 ) -> Answer {
-    caller.require_role(&["publisher"], SCOPE)?;
+    caller.require_role(&["publisher"])?;
     let unsaid = || Problem::malformed("`plan` must hold the hash of the plan you looked at");
     let plan = sent.plan.ok_or_else(unsaid)?;
     let files = sent.files.map(|files| files.into_iter().collect());

@@ -1,7 +1,10 @@
 //! Refusals and faults as RFC 9457 problem+json.
 
 use axum::Json;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::error;
@@ -9,6 +12,9 @@ use uuid::Uuid;
 
 use formwork_core::{Rejection, RejectionKind};
 use formwork_store::{Failure, Fault};
+
+/// Most bytes of what an extractor says.
+const SAID_MAX: usize = 2_000;
 
 /// What a handler fails with.
 #[derive(Debug)]
@@ -111,6 +117,7 @@ impl IntoResponse for Problem {
             match self.0 {
                 Failure::Busy(seconds) => Some(seconds),
                 Failure::Outdated => Some(1),
+                Failure::Rejected(rejection) if rejection.kind == RejectionKind::Late => Some(1),
                 _ => None,
             },
         )
@@ -128,6 +135,55 @@ pub fn problem(status: StatusCode, body: serde_json::Value, retry_after: Option<
     response
 }
 
+/// 413.
+pub(crate) fn too_large() -> Response {
+    StatusCode::PAYLOAD_TOO_LARGE.into_response()
+}
+
+/// The layer around everything: what the framework refuses by itself under `/api/` (an address, a method, a parameter, a
+/// body it cannot read or that is too large, a request that takes too long) is a problem document, too.
+pub async fn as_problem(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let response = next.run(request).await;
+    let status = response.status();
+    let told = response.headers().get(header::CONTENT_TYPE).is_some_and(|ty| ty == "application/problem+json");
+    if !is_api || told || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (code, title) = match status {
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => ("FW1000", "the request cannot be understood"),
+        StatusCode::NOT_FOUND => ("FW1001", "there is nothing at this address"),
+        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this address does not take that method"),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "the body is too large"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "the body has another type than is taken"),
+        StatusCode::GATEWAY_TIMEOUT => ("timeout", "the request took too long and was given up"),
+        _ if status.is_client_error() => ("refused", "the request is refused"),
+        _ => ("fault", "something went wrong on our side"),
+    };
+    let (parts, body) = response.into_parts();
+    let is_text = parts.headers.get(header::CONTENT_TYPE).is_some_and(|ty| ty.as_bytes().starts_with(b"text/plain"));
+    // What an extractor says of the caller's own request; never what a handler that panicked says.
+    let said = if is_text && status.is_client_error() {
+        to_bytes(body, SAID_MAX).await.unwrap_or_default()
+    } else {
+        Bytes::new()
+    };
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let body = json!({
+        "type": format!("/problems/{code}"),
+        "title": if said.is_empty() { title } else { &said },
+        "status": status.as_u16(),
+        "code": code,
+        "trace_id": Uuid::now_v7().simple().to_string(),
+        "errors": [],
+    });
+    let mut response = problem(status, body, None);
+    if let Some(allow) = parts.headers.get(header::ALLOW) {
+        response.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    response
+}
+
 fn status_of(kind: RejectionKind) -> StatusCode {
     match kind {
         RejectionKind::Malformed => StatusCode::BAD_REQUEST,
@@ -138,5 +194,6 @@ fn status_of(kind: RejectionKind) -> StatusCode {
         RejectionKind::Stale => StatusCode::PRECONDITION_FAILED,
         RejectionKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         RejectionKind::Busy => StatusCode::TOO_MANY_REQUESTS,
+        RejectionKind::Late => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

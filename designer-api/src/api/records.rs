@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use formwork_core::change::Reply;
@@ -20,12 +20,19 @@ use formwork_model::{Key, Pack};
 use formwork_runtime::questions::ListRequest;
 use formwork_store::{Committed, Failure};
 
+use super::once::Once;
+use super::patch::merge_patch;
 use super::problem::{Answer, Problem, problem};
+use super::request::{Older, if_match, names, object};
 use crate::server::Server;
 use crate::session::Caller;
 
 /// Most records of one bulk request.
 const BULK_MAX: usize = 1_000;
+/// So many of them wait for their commits together.
+const BULK_AT_ONCE: usize = 64;
+/// How often a patch without `If-Match` is applied to a record that moved on meanwhile.
+const TRIES_MAX: u32 = 3;
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
@@ -33,34 +40,30 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/api/records/{form}/bulk", axum::routing::post(bulk))
         .route("/api/records/{form}/{id}", get(read).patch(update).delete(delete))
         .route("/api/records/{form}/{id}/history", get(history))
-        .route("/api/records/{form}/{id}/comments", axum::routing::post(comment))
+        .route("/api/records/{form}/{id}/comments", get(comments).post(comment))
 }
 
 /// The query of a list: everything else is an error, so that a misspelt filter never shows all.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ListQuery {
-    pub(crate) view: Option<String>,
-    pub(crate) filter: Option<String>,
-    pub(crate) sort: Option<String>,
-    pub(crate) fields: Option<String>,
-    pub(crate) limit: Option<u32>,
-    pub(crate) after: Option<String>,
-    pub(crate) q: Option<String>,
+struct ListQuery {
+    view: Option<String>,
+    filter: Option<String>,
+    sort: Option<String>,
+    fields: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+    q: Option<String>,
+    min_seq: Option<i64>,
 }
 
 impl From<ListQuery> for ListRequest {
     fn from(query: ListQuery) -> Self {
-        let split = |text: Option<String>| {
-            text.map(|text| {
-                text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
-            })
-        };
         Self {
             view: query.view,
             filter: query.filter,
-            sort: split(query.sort),
-            fields: split(query.fields),
+            sort: names(query.sort.as_deref()),
+            fields: names(query.fields.as_deref()),
             limit: query.limit.unwrap_or(50),
             after: query.after,
             q: query.q,
@@ -76,6 +79,7 @@ async fn list(
 ) -> Answer<Json<Value>> {
     let (pack, form) = server.engine.deployed().form(&form)?;
     let viewer = caller.viewer(&server.engine, &pack);
+    server.engine.caught_up(query.min_seq).await?;
     Ok(Json(server.engine.list(&pack, &viewer, &form, query.into()).await?))
 }
 
@@ -83,46 +87,75 @@ async fn create(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path(address): Path<String>,
-    (method, uri, headers): (Method, Uri, HeaderMap),
+    Once(key): Once,
     body: Bytes,
 ) -> Answer {
     let (pack, form) = server.engine.deployed().form(&address)?;
     let viewer = caller.viewer(&server.engine, &pack);
     let act = Act::Create { form: form.clone(), values: object(&body)?, effects: Effects::ALL };
-    let key = idempotency(&method, &uri, &headers, &body)?;
     let committed = server.engine.submit(&pack, viewer.clone(), act, key).await?;
     let Reply::Record { id, .. } = committed.reply else { return Err(unexpected(&committed)) };
-    let mut response =
-        (StatusCode::CREATED, record(&server, &pack, &viewer, &form, id, committed.seq).await?).into_response();
+    let mut response = (StatusCode::CREATED, record(&server, &pack, &viewer, &form, &committed).await?).into_response();
     let location = HeaderValue::from_str(&format!("/api/records/{address}/{id}")).map_err(|_| bad_address())?;
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
 }
 
-async fn read(State(server): State<Arc<Server>>, caller: Caller, Path((form, id)): Path<(String, Uuid)>) -> Answer {
+/// The query of one record.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadQuery {
+    fields: Option<String>,
+    min_seq: Option<i64>,
+}
+
+async fn read(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((form, id)): Path<(String, Uuid)>,
+    Query(query): Query<ReadQuery>,
+) -> Answer {
     let (pack, form) = server.engine.deployed().form(&form)?;
     let viewer = caller.viewer(&server.engine, &pack);
-    Ok(with_etag(server.engine.record(&pack, &viewer, &form, id).await?))
+    server.engine.caught_up(query.min_seq).await?;
+    let fields = names(query.fields.as_deref());
+    Ok(with_etag(server.engine.record_with(&pack, &viewer, &form, id, fields).await?))
 }
 
 async fn update(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path((form, id)): Path<(String, Uuid)>,
-    (method, uri, headers): (Method, Uri, HeaderMap),
+    Once(key): Once,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
     let (pack, form) = server.engine.deployed().form(&form)?;
     let viewer = caller.viewer(&server.engine, &pack);
-    let expected_version = if_match(&headers)?;
-    let act = Act::Update { form: form.clone(), id, expected_version, patch: object(&body)? };
-    let key = idempotency(&method, &uri, &headers, &body)?;
-    match server.engine.submit(&pack, viewer.clone(), act, key).await {
-        Ok(committed) => record(&server, &pack, &viewer, &form, id, committed.seq).await,
-        Err(Failure::Rejected(rejection)) if rejection.kind == RejectionKind::Stale => {
-            conflict(&server, &pack, &viewer, &form, id, expected_version, Problem::from(*rejection)).await
+    let asked = if_match(&headers)?;
+    let is_patch = headers.get(header::CONTENT_TYPE).is_some_and(|ty| ty.as_bytes() == b"application/json-patch+json");
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        // What a patch tests holds of the record it was read from: it may be written over that version only.
+        let (patch, expected_version) = if is_patch {
+            let current = server.engine.record(&pack, &viewer, &form, id).await?;
+            (merge_patch(&current, &body)?, asked.or(current["version"].as_i64()))
+        } else {
+            (object(&body)?, asked)
+        };
+        let act = Act::Update { form: form.clone(), id, expected_version, patch };
+        match server.engine.submit(&pack, viewer.clone(), act, key.clone()).await {
+            Ok(committed) => return record(&server, &pack, &viewer, &form, &committed).await,
+            Err(Failure::Rejected(rejection)) if rejection.kind == RejectionKind::Stale => {
+                if is_patch && asked.is_none() && tries < TRIES_MAX {
+                    continue;
+                }
+                let record = (&form, id, expected_version);
+                return conflict(&server, &pack, &viewer, record, Problem::from(*rejection)).await;
+            }
+            Err(failure) => return Err(failure.into()),
         }
-        Err(failure) => Err(failure.into()),
     }
 }
 
@@ -130,14 +163,20 @@ async fn delete(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path((form, id)): Path<(String, Uuid)>,
-    (method, uri, headers): (Method, Uri, HeaderMap),
-) -> Answer<StatusCode> {
+    Once(key): Once,
+    headers: HeaderMap,
+) -> Answer {
     let (pack, form) = server.engine.deployed().form(&form)?;
     let viewer = caller.viewer(&server.engine, &pack);
-    let act = Act::Delete { form, id, expected_version: if_match(&headers)? };
-    let key = idempotency(&method, &uri, &headers, b"")?;
-    server.engine.submit(&pack, viewer, act, key).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let expected_version = if_match(&headers)?;
+    let act = Act::Delete { form: form.clone(), id, expected_version };
+    match server.engine.submit(&pack, viewer.clone(), act, key).await {
+        Ok(_) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(Failure::Rejected(rejection)) if rejection.kind == RejectionKind::Stale => {
+            conflict(&server, &pack, &viewer, (&form, id, expected_version), Problem::from(*rejection)).await
+        }
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 /// Many records at once: `{"items": [{…}, …]}`; each is its own stimulus with its own result, in order.
@@ -151,6 +190,7 @@ async fn bulk(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path(form): Path<String>,
+    once: Once,
     Json(bulk): Json<Bulk>,
 ) -> Answer<Json<Value>> {
     let (pack, form) = server.engine.deployed().form(&form)?;
@@ -159,24 +199,22 @@ async fn bulk(
         return Err(Problem::malformed(format!("at most {BULK_MAX} records at once")));
     }
     let mut results = Vec::with_capacity(bulk.items.len());
-    for values in bulk.items {
-        let act = Act::Create { form: form.clone(), values, effects: Effects::ALL };
-        results.push(match server.engine.submit(&pack, viewer.clone(), act, None).await {
-            Ok(Committed { reply: Reply::Record { id, version, .. }, .. }) => {
-                json!({"status": 201, "id": id, "version": version})
-            }
-            Ok(committed) => return Err(unexpected(&committed)),
-            Err(failure) => Problem::from(failure).body().0,
+    for chunk in bulk.items.chunks(BULK_AT_ONCE) {
+        let filed = chunk.iter().enumerate().map(|(index, values)| {
+            let act = Act::Create { form: form.clone(), values: values.clone(), effects: Effects::ALL };
+            server.engine.submit(&pack, viewer.clone(), act, once.part(results.len() + index))
         });
+        for filed in join_all(filed.collect::<Vec<_>>()).await {
+            results.push(match filed {
+                Ok(Committed { reply: Reply::Record { id, version, .. }, .. }) => {
+                    json!({"status": 201, "id": id, "version": version})
+                }
+                Ok(committed) => return Err(unexpected(&committed)),
+                Err(failure) => Problem::from(failure).body().0,
+            });
+        }
     }
     Ok(Json(json!({"items": results})))
-}
-
-/// Which part of the history.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Older {
-    before: Option<i64>,
 }
 
 async fn history(
@@ -190,6 +228,17 @@ async fn history(
     Ok(Json(server.engine.history(&pack, &viewer, &form, id, older.before).await?))
 }
 
+async fn comments(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((form, id)): Path<(String, Uuid)>,
+    Query(older): Query<Older>,
+) -> Answer<Json<Value>> {
+    let (pack, form) = server.engine.deployed().form(&form)?;
+    let viewer = caller.viewer(&server.engine, &pack);
+    Ok(Json(server.engine.comments(&pack, &viewer, &form, id, older.before).await?))
+}
+
 /// A comment.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -201,30 +250,33 @@ async fn comment(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path((form, id)): Path<(String, Uuid)>,
+    Once(key): Once,
     Json(comment): Json<Comment>,
 ) -> Answer {
     let (pack, form) = server.engine.deployed().form(&form)?;
     let viewer = caller.viewer(&server.engine, &pack);
     let act = Act::Comment { form, id, text: comment.text };
-    let committed = server.engine.submit(&pack, viewer, act, None).await?;
-    Ok((StatusCode::CREATED, Json(json!({"seq": committed.seq}))).into_response())
+    let committed = server.engine.submit(&pack, viewer, act, key).await?;
+    let seq = newest(&server, &committed).await?;
+    Ok((StatusCode::CREATED, Json(json!({"seq": seq}))).into_response())
 }
 
 // --- what the handlers share ---------------------------------------------------------------------------------------
 
-/// The record after a change, with the change number that reads may ask for. Whoever may create but not read is told
-/// the id only.
-async fn record(server: &Server, pack: &Arc<Pack>, viewer: &Viewer, form: &Key, id: Uuid, seq: i64) -> Answer {
+/// The number that reads may ask for to see what was committed: that of the newest change, where it changed no record.
+pub(super) async fn newest(server: &Server, committed: &Committed) -> Result<i64, Problem> {
+    Ok(if committed.seq == 0 { server.engine.store().written_seq().await? } else { committed.seq })
+}
+
+/// The record after a change. Whoever may create but not read is told the id and the version only.
+async fn record(server: &Server, pack: &Arc<Pack>, viewer: &Viewer, form: &Key, committed: &Committed) -> Answer {
+    let Reply::Record { id, version, .. } = committed.reply else { return Err(unexpected(committed)) };
     let mut body = match server.engine.record(pack, viewer, form, id).await {
         Ok(body) => body,
-        Err(Failure::Rejected(rejection)) if hides(rejection.kind) => {
-            json!({"id": id, "version": 1})
-        }
+        Err(Failure::Rejected(rejection)) if hides(rejection.kind) => json!({"id": id, "version": version}),
         Err(failure) => return Err(failure.into()),
     };
-    if let Some(body) = body.as_object_mut() {
-        body.insert("seq".to_owned(), json!(seq));
-    }
+    body["seq"] = json!(newest(server, committed).await?);
     Ok(with_etag(body))
 }
 
@@ -233,20 +285,25 @@ fn hides(kind: RejectionKind) -> bool {
     matches!(kind, RejectionKind::NotFound | RejectionKind::Forbidden | RejectionKind::Unauthenticated)
 }
 
-/// 412: both sides, so that the caller can merge.
-async fn conflict(
+/// 412: both sides, so that the caller can merge; only that it is stale to somebody who may not read the record.
+pub(super) async fn conflict(
     server: &Server,
     pack: &Arc<Pack>,
     viewer: &Viewer,
-    form: &Key,
-    id: Uuid,
-    expected_version: Option<i64>,
+    (form, id, expected_version): (&Key, Uuid, Option<i64>),
     stale: Problem,
 ) -> Answer {
     let (mut body, _) = stale.body();
     body["code"] = json!("conflict");
-    body["current"] = server.engine.record(pack, viewer, form, id).await?;
-    body["changed"] = server.engine.changed_since(pack, viewer, form, id, expected_version.unwrap_or(0)).await?;
+    body["current"] = match server.engine.record(pack, viewer, form, id).await {
+        Ok(current) => current,
+        Err(Failure::Rejected(rejection)) if hides(rejection.kind) => Value::Null,
+        Err(failure) => return Err(failure.into()),
+    };
+    body["changed"] = match body["current"].is_null() {
+        true => json!([]),
+        false => server.engine.changed_since(pack, viewer, form, id, expected_version.unwrap_or(0)).await?,
+    };
     Ok(problem(StatusCode::PRECONDITION_FAILED, body, None))
 }
 
@@ -257,39 +314,6 @@ fn with_etag(body: Value) -> Response {
         response.headers_mut().insert(header::ETAG, etag);
     }
     response
-}
-
-/// The version in `If-Match: "3"`.
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let version = value.to_str().ok().and_then(|text| text.trim().trim_matches('"').parse().ok());
-    version.map(Some).ok_or_else(|| Problem::malformed("`If-Match` holds a version, for example \"3\""))
-}
-
-/// The caller's idempotency key and a hash of the request.
-pub(crate) fn idempotency(
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Option<(String, String)>, Problem> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| (1..=128).contains(&key.len()));
-    let key = key.ok_or_else(|| Problem::malformed("`Idempotency-Key` holds 1 to 128 visible ASCII characters"))?;
-    let mut hash = Sha256::new();
-    hash.update(format!("{method} {}\n", uri.path()));
-    hash.update(body);
-    let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some((key.to_owned(), hash)))
-}
-
-/// The body as a JSON object.
-pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(map)) => Ok(map),
-        Ok(_) => Err(Problem::malformed("the body must be a JSON object")),
-        Err(error) => Err(Problem::malformed(format!("the body is not JSON: {error}"))),
-    }
 }
 
 fn unexpected(committed: &Committed) -> Problem {

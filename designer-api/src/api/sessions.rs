@@ -15,7 +15,7 @@ use formwork_store::User;
 
 use super::problem::Answer;
 use crate::server::Server;
-use crate::session::{COOKIE, Caller, cookie};
+use crate::session::{Address, COOKIE, Caller, cookie, is_loopback};
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/api/session", post(log_in).get(who_am_i).delete(log_out))
@@ -29,13 +29,18 @@ struct LogIn {
     password: String,
 }
 
-async fn log_in(State(server): State<Arc<Server>>, Json(body): Json<LogIn>) -> Answer {
-    let Some((user, secret)) = server.engine.log_in(&body.login, &body.password).await? else {
+async fn log_in(
+    State(server): State<Arc<Server>>,
+    Address(address): Address,
+    headers: HeaderMap,
+    Json(body): Json<LogIn>,
+) -> Answer {
+    let Some((user, secret)) = server.engine.log_in(&body.login, &body.password, address).await? else {
         let wrong = "the login or the password is wrong";
         return Err(Rejection::new(RejectionKind::Unauthenticated, "FW1011", wrong).into());
     };
     let mut response = Json(json!({"user": user_body(&user)})).into_response();
-    response.headers_mut().insert(header::SET_COOKIE, session_cookie(&secret));
+    response.headers_mut().insert(header::SET_COOKIE, session_cookie(&headers, &secret));
     Ok(response)
 }
 
@@ -64,9 +69,10 @@ pub(crate) fn user_body(user: &User) -> Value {
     })
 }
 
-/// The cookie that carries a session's secret.
-pub(crate) fn session_cookie(secret: &str) -> HeaderValue {
-    let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age=1209600");
+/// The cookie that carries a session's secret; encrypted on its way, unless it never leaves this machine.
+pub(crate) fn session_cookie(headers: &HeaderMap, secret: &str) -> HeaderValue {
+    let secure = if is_loopback(headers) { "" } else { "; Secure" };
+    let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age=1209600{secure}");
     HeaderValue::from_str(&cookie).expect("secrets are base64url")
 }
 

@@ -4,21 +4,25 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use formwork_core::Act;
 use formwork_core::change::Reply;
 use formwork_core::stimulus::Verb;
+use formwork_core::{Act, RejectionKind};
 use formwork_model::Key;
 use formwork_model::pack::analytics::TaskBox;
+use formwork_store::Failure;
 
+use super::once::Once;
 use super::problem::{Answer, Problem};
-use super::records::{idempotency, if_match};
+use super::records::{conflict, newest};
+use super::request::{if_match, parse};
 use crate::server::Server;
 use crate::session::Caller;
 
@@ -95,20 +99,33 @@ async fn act(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path((id, verb)): Path<(Uuid, String)>,
-    (method, uri, headers): (Method, Uri, HeaderMap),
+    Once(key): Once,
+    headers: HeaderMap,
     body: Bytes,
-) -> Answer<Json<Value>> {
+) -> Answer {
     caller.require_user()?;
     let verb = verb_of(&verb, &headers, &body)?;
-    let key = idempotency(&method, &uri, &headers, &body)?;
-    let pack = server.engine.pack_of_task(caller.user.as_ref(), &caller.language, id).await?;
+    let expected_version = if_match(&headers)?;
+    let (pack, task) = server.engine.task(caller.user.as_ref(), &caller.language, id).await?;
     let viewer = caller.viewer(&server.engine, &pack);
-    let committed = server.engine.submit(&pack, viewer, Act::Task { id, verb }, key).await?;
+    let committed = match server.engine.submit(&pack, viewer.clone(), Act::Task { id, verb }, key).await {
+        Ok(committed) => committed,
+        Err(Failure::Rejected(rejection)) if rejection.kind == RejectionKind::Stale => {
+            let record = task["record"]["id"].as_str().and_then(|id| id.parse::<Uuid>().ok());
+            let (Some(form), Some(record)) = (task["record"]["form"].as_str(), record) else {
+                return Err((*rejection).into());
+            };
+            let record = (&Key::from(form), record, expected_version);
+            return conflict(&server, &pack, &viewer, record, Problem::from(*rejection)).await;
+        }
+        Err(failure) => return Err(failure.into()),
+    };
     let state = match committed.reply {
         Reply::Task { state, .. } => state,
         _ => "open",
     };
-    Ok(Json(json!({"task": {"id": id, "state": state}, "seq": committed.seq})))
+    let seq = newest(&server, &committed).await?;
+    Ok(Json(json!({"task": {"id": id, "state": state}, "seq": seq})).into_response())
 }
 
 fn verb_of(verb: &str, headers: &HeaderMap, body: &[u8]) -> Result<Verb, Problem> {
@@ -178,17 +195,16 @@ async fn start(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path(workflow): Path<String>,
-    (method, uri, headers): (Method, Uri, HeaderMap),
+    Once(request): Once,
     body: Bytes,
 ) -> Answer<Json<Value>> {
-    caller.require_user()?;
+    let user = caller.require_user()?.id;
     let deployed = server.engine.deployed();
     let (pack, workflow) = deployed
         .find(&workflow, "workflow", |pack, key| pack.workflows().get_key_value(key).map(|(key, _)| key.clone()))?;
     let sent: Start = parse(&body)?;
-    let request = idempotency(&method, &uri, &headers, &body)?;
     // One request starts one instance; without a key of the caller's, each request is one of its own.
-    let key = request.as_ref().map_or_else(|| server.engine.new_id().to_string(), |(key, _)| key.clone());
+    let key = request.as_ref().map_or_else(|| server.engine.new_id().to_string(), |(key, _)| start_key(user, key));
     let viewer = caller.viewer(&server.engine, &pack);
     let committed =
         server.engine.submit(&pack, viewer, Act::Start { workflow, record: sent.record, key }, request).await?;
@@ -196,10 +212,12 @@ async fn start(
         Reply::Instance(id) => json!(id),
         _ => Value::Null,
     };
-    Ok(Json(json!({"instance": {"id": instance}, "seq": committed.seq})))
+    let seq = newest(&server, &committed).await?;
+    Ok(Json(json!({"instance": {"id": instance}, "seq": seq})))
 }
 
-pub(super) fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("the body does not fit: {error}")))
+/// The start key of a request: a user's own, so that nobody takes the place of another's instance or of one the engine
+/// starts.
+pub(crate) fn start_key(user: Uuid, key: &str) -> String {
+    format!("request:{user}:{key}")
 }

@@ -77,7 +77,8 @@ impl Serve {
         });
         let dispatcher = tokio::spawn(engine.clone().run_dispatcher());
         println!("Formwork serves http://{}", listener.local_addr()?);
-        axum::serve(listener, router(server)).with_graceful_shutdown(stopped()).await?;
+        let service = router(server).into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).with_graceful_shutdown(stopped()).await?;
         dispatcher.abort();
         engine.store().close().await;
         Ok(true)

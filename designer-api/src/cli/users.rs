@@ -1,6 +1,7 @@
 //! `formwork user`: people and their API tokens.
 
 use anyhow::bail;
+use chrono::{Duration, Utc};
 use clap::{Args, Subcommand};
 
 use formwork_model::Key;
@@ -9,6 +10,7 @@ use formwork_runtime::people::{NewUser, new_password};
 
 use super::Outcome;
 use super::environment::{File, StoreOptions, start_engine};
+use crate::session::SCOPES;
 
 /// Manage users.
 #[derive(Debug, Subcommand)]
@@ -43,9 +45,12 @@ pub(super) struct Add {
 #[derive(Debug, Args)]
 pub(super) struct Token {
     login: String,
-    /// What it may do beside acting as its user on records and tasks: `packs` (check, plan, deploy)
-    #[arg(long = "scope", value_name = "SCOPE", value_parser = ["packs"])]
+    /// What it may do of what its user may; several may be given, none lets it do nothing
+    #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = SCOPES.map(|(scope, _)| scope))]
     scopes: Vec<String>,
+    /// After how many days it ends; never where absent
+    #[arg(long, value_name = "DAYS")]
+    days: Option<u32>,
     #[command(flatten)]
     store: StoreOptions,
 }
@@ -86,7 +91,8 @@ impl Token {
         let Some(user) = engine.store().user_by_login(&self.login).await? else {
             bail!("there is no user `{}`", self.login)
         };
-        println!("{}", engine.add_token(user.id, "command line", &self.scopes).await?);
+        let until = self.days.map(|days| Utc::now() + Duration::days(days.into()));
+        println!("{}", engine.add_token(user.id, "command line", &self.scopes, until).await?);
         engine.store().close().await;
         Ok(true)
     }

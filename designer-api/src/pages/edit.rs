@@ -16,6 +16,7 @@ use formwork_core::change::Reply;
 use formwork_core::stimulus::Effects;
 use formwork_core::{Act, FieldError, RejectionKind};
 use formwork_model::pack::form::{FieldKind, Level};
+use formwork_runtime::questions::Filled;
 use formwork_store::Failure;
 
 use super::errors::Refusal;
@@ -191,7 +192,8 @@ pub(super) async fn states(
     task: Option<Uuid>,
     typed: Map<String, Json>,
 ) -> Result<Map<String, Json>, Refusal> {
-    let mut answer = visit.engine().evaluate(&seen.pack, &seen.viewer, &seen.form.key, id, task, typed).await?;
+    let filled = Filled { id, task, values: typed, version: None };
+    let mut answer = visit.engine().evaluate(&seen.pack, &seen.viewer, &seen.form.key, filled).await?;
     match answer["fields"].take() {
         Json::Object(fields) => Ok(fields),
         _ => Ok(Map::new()),

@@ -12,8 +12,9 @@ use serde::Serialize;
 use super::public::log_in_and_resend;
 use super::shell::Page;
 use super::visit::{Visit, mark, see_other};
+use crate::api::BODY_BYTES_MAX;
 use crate::api::problem::Problem;
-use crate::server::{BODY_BYTES_MAX, Server};
+use crate::server::Server;
 use crate::session::is_cross_site;
 use crate::view::query::address;
 

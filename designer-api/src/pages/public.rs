@@ -16,7 +16,7 @@ use super::visit::{Visit, see_other};
 use crate::api::sessions::{expired_cookie, session_cookie};
 use crate::i18n::LANGUAGES;
 use crate::server::Server;
-use crate::session::{COOKIE, LANGUAGE_COOKIE, cookie};
+use crate::session::{Address, COOKIE, LANGUAGE_COOKIE, cookie};
 use crate::view::posted::Posted;
 use crate::view::query::{first, is_local, parse};
 
@@ -61,7 +61,13 @@ async fn show(visit: Visit) -> Result<Response, Refusal> {
     login_page(&visit, LoginView { next, ..LoginView::default() }).await
 }
 
-async fn log_in(State(server): State<Arc<Server>>, visit: Visit, body: Bytes) -> Result<Response, Refusal> {
+async fn log_in(
+    State(server): State<Arc<Server>>,
+    visit: Visit,
+    Address(address): Address,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
     let posted = Posted::new("/login", &body);
     let next = posted.own("_next").filter(|next| is_local(next)).unwrap_or_default().to_owned();
     let demo = posted.own("_demo").filter(|demo| server.demo_users.iter().any(|(login, _)| login == demo));
@@ -70,14 +76,14 @@ async fn log_in(State(server): State<Arc<Server>>, visit: Visit, body: Bytes) ->
         None => (posted.own("_login").unwrap_or_default(), posted.own("_password").unwrap_or_default()),
     };
     let resend = posted.own("_resend").filter(|path| is_local(path)).unwrap_or_default().to_owned();
-    match server.engine.log_in(login, password).await? {
+    match server.engine.log_in(login, password, address).await? {
         Some((_, secret)) => {
             let mut response = match resend.is_empty() {
                 true => see_other(if next.is_empty() { "/" } else { &next }, None),
                 // The browser posts the same once more, there.
                 false => Redirect::temporary(&resend).into_response(),
             };
-            response.headers_mut().append(header::SET_COOKIE, session_cookie(&secret));
+            response.headers_mut().append(header::SET_COOKIE, session_cookie(&headers, &secret));
             Ok(response)
         }
         None => {
@@ -140,8 +146,7 @@ async fn language(visit: Visit, body: Bytes) -> Result<Response, Refusal> {
     let mut response = see_other(posted.back().unwrap_or("/login"), None);
     if let Some(chosen) = posted.typed("/language").and_then(known_language) {
         if let Some(user) = &visit.caller.user {
-            let user = formwork_store::User { language: chosen.to_owned(), ..user.clone() };
-            visit.engine().store().put_user(&user).await?;
+            visit.engine().store().put_settings(user.id, Some(chosen), None).await?;
         }
         let cookie = format!("{LANGUAGE_COOKIE}={chosen}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000");
         let cookie = HeaderValue::from_str(&cookie).expect("languages are ASCII");
@@ -153,14 +158,9 @@ async fn language(visit: Visit, body: Bytes) -> Result<Response, Refusal> {
 /// Language and appearance of somebody who is logged in.
 async fn settings(visit: Visit, body: Bytes) -> Result<Response, Refusal> {
     let posted = Posted::new("/me", &body);
-    let mut user = visit.user()?.clone();
-    if let Some(chosen) = posted.typed("/language").and_then(known_language) {
-        user.language = chosen.to_owned();
-    }
-    if let Some(chosen) = posted.typed("/theme").filter(|theme| THEMES.contains(theme)) {
-        user.theme = chosen.to_owned();
-    }
-    visit.engine().store().put_user(&user).await?;
+    let language = posted.typed("/language").and_then(known_language);
+    let theme = posted.typed("/theme").filter(|theme| THEMES.contains(theme));
+    visit.engine().store().put_settings(visit.user()?.id, language, theme).await?;
     Ok(see_other(posted.back().unwrap_or("/"), None))
 }
 

@@ -22,6 +22,7 @@ use super::list::seen;
 use super::shell::Page;
 use super::visit::{Visit, see_other};
 use crate::api::problem::Problem;
+use crate::api::tasks::start_key;
 use crate::server::Server;
 use crate::view::cell::{Scribe, plain, title};
 use crate::view::field::{Field, Link};
@@ -232,11 +233,11 @@ async fn start(
     Path((form, id, workflow)): Path<(String, Uuid, String)>,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let seen = seen(&visit, &form)?;
+    let (user, seen) = (visit.user()?.id, seen(&visit, &form)?);
     let workflow = seen.pack.workflows().get_key_value(workflow.as_str()).map(|(key, _)| key.clone());
     let workflow = workflow.ok_or_else(|| Problem::not_found("workflow", "of that name"))?;
     let posted = Posted::new(visit.uri.path(), &body);
-    let key = posted.own("_key").map_or_else(|| visit.engine().new_id().to_string(), str::to_owned);
+    let key = posted.own("_key").map_or_else(|| visit.engine().new_id().to_string(), |key| start_key(user, key));
     let act = Act::Start { workflow, record: Some(id), key };
     visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await?;
     Ok(see_other(&format!("{}/{id}", seen.path(visit.engine())), Some("started")))

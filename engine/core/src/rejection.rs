@@ -35,6 +35,8 @@ pub enum RejectionKind {
     Invalid,
     /// Too much at once.
     Busy,
+    /// What was asked for has not arrived yet.
+    Late,
 }
 
 /// An error at a place of the submitted body.

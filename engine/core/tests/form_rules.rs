@@ -3,6 +3,7 @@
 mod support;
 
 use formwork_core::change::{Reply, Written};
+use formwork_core::questions::Filled;
 use formwork_core::stimulus::Effects;
 use formwork_core::{Act, Rejection, RejectionKind, Viewer};
 use serde_json::{Value as Json, json};
@@ -349,10 +350,11 @@ fn evaluating_answers_field_by_field_and_stores_nothing() {
     let (mut world, clerk) = world();
     world.create(&clerk, "client", json!({"code": "C1", "name": "Ann"})).unwrap();
     let before = world.stored.clone();
-    let (pack, at) = (world.pack.clone(), world.at);
+    let (pack, packs, at) = (world.pack.clone(), world.packs.clone(), world.at);
     let values = object(json!({"kind": "rental", "quantity": 0, "items": [{"price": "2.00"}]}));
+    let filled = Filled { values, ..Filled::default() };
     let answer = world
-        .ask(|facts| formwork_core::questions::evaluate(&pack, &clerk, &"order".into(), None, None, &values, at, facts))
+        .ask(|facts| formwork_core::questions::evaluate(&pack, &packs, &clerk, &"order".into(), &filled, at, facts))
         .unwrap();
     assert_eq!(world.stored, before);
     let field = |pointer: &str| answer["fields"][pointer].clone();
@@ -363,10 +365,21 @@ fn evaluating_answers_field_by_field_and_stores_nothing() {
     assert_eq!(field("/items/0/sum")["value"], "2.00");
     assert_eq!(field("/state")["options"][1]["value"], "closed");
     assert_eq!(field("/client")["options"][0]["label"], "Ann");
-    let values = object(json!({"kind": "sale"}));
+    let filled = Filled { values: object(json!({"kind": "sale"})), ..Filled::default() };
     let answer = world
-        .ask(|facts| formwork_core::questions::evaluate(&pack, &clerk, &"order".into(), None, None, &values, at, facts))
+        .ask(|facts| formwork_core::questions::evaluate(&pack, &packs, &clerk, &"order".into(), &filled, at, facts))
         .unwrap();
     assert_eq!(answer["fields"]["/until"]["visible"], false);
     assert_eq!(answer["fields"]["/until"]["errors"], json!([]));
+
+    // A form that was drawn with an older version of its record is told so, and answered all the same.
+    let order = world.create(&clerk, "order", json!({"kind": "sale", "subject": "s"})).unwrap();
+    let mut stale = |version| {
+        let filled = Filled { id: Some(order), version, ..Filled::default() };
+        world
+            .ask(|facts| formwork_core::questions::evaluate(&pack, &packs, &clerk, &"order".into(), &filled, at, facts))
+            .unwrap()["stale"]
+            .clone()
+    };
+    assert_eq!([stale(None), stale(Some(1)), stale(Some(7))], [json!(false), json!(false), json!(true)]);
 }

@@ -23,7 +23,7 @@ const PASSWORD: &str = "demo";
 
 impl Engine {
     /// One user per role of the packs and of the platform, password `demo`; (login, name). They serve every queue.
-    pub async fn add_demo_users(&self) -> Result<Vec<(String, String)>, Fault> {
+    pub async fn add_demo_users(&self) -> Result<Vec<(String, String)>, Failure> {
         let deployed = self.deployed();
         let mut users = Vec::new();
         for pack in &deployed.packs {

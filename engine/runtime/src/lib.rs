@@ -14,6 +14,7 @@ pub mod demo;
 pub mod deploy;
 pub mod dispatcher;
 pub mod files;
+mod gate;
 pub mod imports;
 pub mod people;
 pub mod questions;
@@ -37,6 +38,7 @@ pub use clock::Clock;
 pub use registry::{Deployed, Registry};
 
 use deploy::Plans;
+use gate::Gate;
 use replica::Replica;
 
 /// Most times a stimulus is decided anew because a deployment came first.
@@ -56,6 +58,7 @@ pub struct Engine {
     plans: Plans,
     /// The hour in which old rows were removed last.
     cleaned: AtomicI64,
+    gate: Gate,
 }
 
 /// What the environment gives an engine.
@@ -108,6 +111,7 @@ impl Engine {
             due: dispatcher::Due::default(),
             plans: Plans::default(),
             cleaned: AtomicI64::new(0),
+            gate: Gate::new(),
             registry,
             store,
         }))
@@ -173,14 +177,9 @@ impl Engine {
         act: Act,
         idempotency: Option<(String, String)>,
     ) -> Result<Committed, Failure> {
-        let scope = actor.user.map_or_else(|| "public".to_owned(), |user| user.to_string());
         let stimulus = Stimulus { at: self.clock.now(), seed: self.seeds.next(), actor, act };
-        let mut submission = Submission {
-            pack: pack.clone(),
-            packs: self.deployed().by_hash.clone(),
-            stimulus,
-            idempotency: idempotency.map(|(key, hash)| (format!("{scope}:{key}"), hash)),
-        };
+        let mut submission =
+            Submission { pack: pack.clone(), packs: self.deployed().by_hash.clone(), stimulus, idempotency };
         for _ in 0..DEPLOYMENTS_MAX {
             match self.store.submit(submission.clone()).await {
                 Err(Failure::Outdated) => self.renew(&mut submission).await?,
@@ -246,9 +245,4 @@ impl Engine {
     pub async fn ask(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {
         self.store.ask(pack, question).await
     }
-}
-
-/// Whether this viewer is somebody with that platform role.
-pub fn has_platform_role(user: Option<&User>, role: &str) -> bool {
-    user.is_some_and(|user| user.facts.roles.iter().any(|held| &**held == role || &**held == "admin"))
 }

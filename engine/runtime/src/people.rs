@@ -1,20 +1,24 @@
 //! People: passwords, sessions and API tokens.
 
+use std::net::IpAddr;
+
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use formwork_core::facts::UserFacts;
 use formwork_model::Key;
-use formwork_store::{Fault, User};
+use formwork_store::{Failure, Fault, User};
 
 use crate::Engine;
 
+/// Longest login, in characters: what is longer is nobody's.
+const LOGIN_MAX: usize = 200;
 /// How long a session lasts.
 const SESSION: Duration = Duration::days(14);
 
@@ -37,10 +41,10 @@ pub struct NewUser {
 
 impl Engine {
     /// Adds a user, or replaces the one with that login and keeps their id.
-    pub async fn add_user(&self, new: NewUser) -> Result<User, Fault> {
+    pub async fn add_user(&self, new: NewUser) -> Result<User, Failure> {
         let login = new.login.trim().to_lowercase();
         let known = self.store().user_by_login(&login).await?;
-        let password_hash = blocking(move || hash_password(&new.password)).await?;
+        let password_hash = self.gate.hash(move || hash_password(&new.password)).await?;
         let user = User {
             id: known.map_or_else(|| self.new_id(), |user| user.id),
             login,
@@ -54,12 +58,19 @@ impl Engine {
     }
 
     /// Checks a password and opens a session: the user and the secret for the cookie, or nothing. An unknown login takes
-    /// as long as a wrong password.
-    pub async fn log_in(&self, login: &str, password: &str) -> Result<Option<(User, String)>, Fault> {
-        let user = self.store().user_by_login(&login.trim().to_lowercase()).await?;
+    /// as long as a wrong password. Who tries too often, by login or from one address, is told to wait.
+    pub async fn log_in(
+        &self,
+        login: &str,
+        password: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Option<(User, String)>, Failure> {
+        let login: String = login.trim().to_lowercase().chars().take(LOGIN_MAX).collect();
+        self.gate.admit(&login, address)?;
+        let user = self.store().user_by_login(&login).await?;
         let hash = user.as_ref().map_or_else(|| DECOY.to_owned(), |user| user.password_hash.clone());
         let password = password.to_owned();
-        let matches = blocking(move || Ok(password_matches(&password, &hash))).await?;
+        let matches = self.gate.hash(move || Ok(password_matches(&password, &hash))).await?;
         let Some(user) = user.filter(|user| matches && user.facts.active) else { return Ok(None) };
         let secret = new_secret();
         self.store().put_session(&fingerprint(&secret), user.id, self.clock().now() + SESSION).await?;
@@ -76,16 +87,23 @@ impl Engine {
         self.store().end_session(&fingerprint(secret)).await
     }
 
-    /// Makes an API token that acts as this user within `scopes`; the secret is shown once and kept as a fingerprint.
-    pub async fn add_token(&self, user: Uuid, name: &str, scopes: &[String]) -> Result<String, Fault> {
+    /// Makes an API token that acts as this user within `scopes`, until its end if it has one; the secret is shown once
+    /// and kept as a fingerprint.
+    pub async fn add_token(
+        &self,
+        user: Uuid,
+        name: &str,
+        scopes: &[String],
+        until: Option<DateTime<Utc>>,
+    ) -> Result<String, Fault> {
         let secret = format!("fw_{}", new_secret());
-        self.store().put_token(&fingerprint(&secret), user, name, scopes).await?;
+        self.store().put_token(&fingerprint(&secret), user, name, scopes, until).await?;
         Ok(secret)
     }
 
     /// The user and the scopes of an API token.
     pub async fn token(&self, secret: &str) -> Result<Option<(User, Vec<String>)>, Fault> {
-        self.store().token(&fingerprint(secret)).await
+        self.store().token(&fingerprint(secret), self.clock().now()).await
     }
 }
 
@@ -116,13 +134,6 @@ fn password_matches(password: &str, hash: &str) -> bool {
 
 /// Compared against when the login is unknown, so that the answer takes as long.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$5D6sGGbpOcR5pNQ7SMiSbGEI4/6bwYd2yTSnaFkNRK8";
-
-/// Password hashing takes tens of milliseconds of a core: never on a thread that serves requests.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Fault { context: "a blocking task".to_owned(), source: Some(Box::new(error)) })?
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,11 @@
 //! Reading, as a viewer: every answer is JSON made by a pure function of the core over one snapshot.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::{Map, Value as Json};
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use formwork_core::questions;
@@ -14,6 +17,16 @@ use formwork_store::{Failure, User};
 use crate::Engine;
 
 pub use formwork_core::access::ListRequest;
+pub use formwork_core::questions::Filled;
+
+/// Most pages of a history looked through for one answer.
+const HISTORY_PAGES_MAX: usize = 100;
+/// Comments after which no further page is looked through.
+const COMMENTS_WANTED: usize = 50;
+/// Longest wait for a change to arrive.
+const CATCH_UP_MAX: Duration = Duration::from_secs(3);
+/// How long to wait before looking again.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// A page of records: `{"items": [record …], "next": cursor | null, "total": {"value", "exact"}}`. Links in records
@@ -32,8 +45,60 @@ impl Engine {
 
     /// One record as the viewer sees it; 404 where they may not read it.
     pub async fn record(&self, pack: &Arc<Pack>, viewer: &Viewer, form: &Key, id: Uuid) -> Result<Json, Failure> {
+        self.record_with(pack, viewer, form, id, None).await
+    }
+
+    /// The same with these fields only, where they are named.
+    pub async fn record_with(
+        &self,
+        pack: &Arc<Pack>,
+        viewer: &Viewer,
+        form: &Key,
+        id: Uuid,
+        fields: Option<Vec<String>>,
+    ) -> Result<Json, Failure> {
         let (p, v, f, at) = (pack.clone(), viewer.clone(), form.clone(), self.clock().now());
-        self.ask(pack, Box::new(move |facts| questions::record(&p, &v, &f, id, at, facts))).await
+        self.ask(pack, Box::new(move |facts| questions::record(&p, &v, &f, id, fields.as_deref(), at, facts))).await
+    }
+
+    /// Waits until readers see that change, the number a caller was told with what they wrote; refused as late where
+    /// that takes long.
+    pub async fn caught_up(&self, min_seq: Option<i64>) -> Result<(), Failure> {
+        let Some(wanted) = min_seq else { return Ok(()) };
+        let late = tokio::time::Instant::now() + CATCH_UP_MAX;
+        while self.store().seq().await? < wanted {
+            if tokio::time::Instant::now() >= late {
+                let title = format!("the change {wanted} has not arrived yet");
+                return Err(Failure::Rejected(Box::new(Rejection::new(RejectionKind::Late, "incomplete", title))));
+            }
+            tokio::time::sleep(CATCH_UP_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// What was said about a record, newest first: `{"items": [{"seq", "at", "actor": {"id", "name"} | null, "text"}],
+    /// "next": seq | null}`.
+    pub async fn comments(
+        &self,
+        pack: &Arc<Pack>,
+        viewer: &Viewer,
+        form: &Key,
+        id: Uuid,
+        before: Option<i64>,
+    ) -> Result<Json, Failure> {
+        let (mut items, mut before) = (Vec::new(), before);
+        for _ in 0..HISTORY_PAGES_MAX {
+            let page = self.history(pack, viewer, form, id, before).await?;
+            let said = page["items"].as_array().into_iter().flatten().filter(|event| event["kind"] == "comment");
+            items.extend(said.map(|event| {
+                json!({"seq": event["seq"], "at": event["at"], "actor": event["actor"], "text": event["data"]["text"]})
+            }));
+            before = page["next"].as_i64();
+            if before.is_none() || items.len() >= COMMENTS_WANTED {
+                break;
+            }
+        }
+        Ok(json!({"items": items, "next": before}))
     }
 
     /// The history of a record, newest first: `{"items": [{"seq", "at", "kind", "actor": {"id", "name"} | null,
@@ -60,34 +125,40 @@ impl Engine {
         id: Uuid,
         version: i64,
     ) -> Result<Json, Failure> {
-        let history = self.history(pack, viewer, form, id, None).await?;
-        let newer = history["items"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|event| event["data"]["version"].as_i64().is_some_and(|changed| changed > version));
-        let mut pointers: Vec<Json> = Vec::new();
-        for operation in newer.flat_map(|event| event["data"]["diff"].as_array().into_iter().flatten()) {
-            if !pointers.contains(&operation["path"]) {
-                pointers.push(operation["path"].clone());
+        let (mut pointers, mut before): (Vec<Json>, _) = (Vec::new(), None);
+        for _ in 0..HISTORY_PAGES_MAX {
+            let page = self.history(pack, viewer, form, id, before).await?;
+            let mut is_reached = false;
+            for event in page["items"].as_array().into_iter().flatten() {
+                let Some(changed) = event["data"]["version"].as_i64() else { continue };
+                is_reached |= changed <= version;
+                for operation in event["data"]["diff"].as_array().into_iter().flatten().filter(|_| changed > version) {
+                    if !pointers.contains(&operation["path"]) {
+                        pointers.push(operation["path"].clone());
+                    }
+                }
+            }
+            before = page["next"].as_i64();
+            if is_reached || before.is_none() {
+                break;
             }
         }
         Ok(Json::Array(pointers))
     }
 
     /// A form while it is filled in: `{"fields": {"<pointer>": {"visible", "required", "readonly", "value", "options",
-    /// "errors"}}}`. `id`: the record that is edited; `task`: the task it is edited in.
+    /// "errors"}}, "stale"}`.
     pub async fn evaluate(
         &self,
         pack: &Arc<Pack>,
         viewer: &Viewer,
         form: &Key,
-        id: Option<Uuid>,
-        task: Option<Uuid>,
-        values: Map<String, Json>,
+        filled: Filled,
     ) -> Result<Json, Failure> {
         let (p, v, f, at) = (pack.clone(), viewer.clone(), form.clone(), self.clock().now());
-        self.ask(pack, Box::new(move |facts| questions::evaluate(&p, &v, &f, id, task, &values, at, facts))).await
+        let packs = self.deployed().by_hash.clone();
+        let question = move |facts: &_| questions::evaluate(&p, &packs.by_hash, &v, &f, &filled, at, facts);
+        self.ask(pack, Box::new(question)).await
     }
 
     /// What this viewer may see of a form: `{"key", "pack", "label", "create", "fields": [{"key", "label", "type",
@@ -107,7 +178,8 @@ impl Engine {
         questions::form_schema(pack, viewer, form, operation)
     }
 
-    /// A box of the inbox over all packs: `{"items": [task …], "next": id | null}` with tasks as in `api.md`.
+    /// A box of the inbox over all packs: `{"items": [task …], "next": id | null}` with tasks as in `api.md`. What is due
+    /// first comes first, whatever pack it is of; of what is done, the newest.
     pub async fn tasks(
         &self,
         user: Option<&User>,
@@ -117,7 +189,7 @@ impl Engine {
         after: Option<Uuid>,
     ) -> Result<Json, Failure> {
         let mut items: Vec<Json> = Vec::new();
-        let mut next = Json::Null;
+        let mut more = false;
         for pack in &self.deployed().packs {
             let (p, v, packs) = (pack.clone(), self.viewer(pack, user, language), self.deployed().by_hash.clone());
             let at = self.clock().now();
@@ -128,11 +200,15 @@ impl Engine {
                 )
                 .await?;
             items.extend(page["items"].as_array().cloned().unwrap_or_default());
-            if !page["next"].is_null() {
-                next = page["next"].clone();
-            }
+            more |= !page["next"].is_null();
         }
-        Ok(serde_json::json!({"items": items, "next": next}))
+        // Each page starts behind the same task in the same order, so the first of all are among the first of each.
+        items.sort_by_cached_key(|task| place(tasks, task));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        more |= items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|task| task["id"].clone());
+        Ok(json!({"items": items, "next": next}))
     }
 
     /// One task with its form: the task of `api.md` and `"fields": [{"key", "level"}]`, `"instructions"`, `"record"`
@@ -162,4 +238,14 @@ impl Engine {
         let at = self.clock().now();
         self.ask(pack, Box::new(move |facts| questions::record_tasks(&p, &packs.by_hash, &v, &f, id, at, facts))).await
     }
+}
+
+/// Where a task stands in its box: the order of the store (`engine/store/src/load/tasks.rs`).
+fn place(tasks: TaskBox, task: &Json) -> (bool, Option<DateTime<Utc>>, Option<Reverse<DateTime<Utc>>>, String) {
+    let at = |key: &str| task[key].as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    let (due, closed) = match tasks {
+        TaskBox::Done => (None, at("closed_at").map(Reverse)),
+        _ => (at("due_at"), None),
+    };
+    (due.is_none(), due, closed, task["id"].as_str().unwrap_or_default().to_owned())
 }

@@ -63,7 +63,7 @@ pub struct Submission {
     pub packs: Arc<Packs>,
     /// What happens.
     pub stimulus: Stimulus,
-    /// The caller's idempotency key (scoped by user) and the hash of the request: same key and same hash give the stored
+    /// The caller's idempotency key (each user has their own) and the hash of the request: same key and same hash give the stored
     /// reply, another hash is refused.
     pub idempotency: Option<(String, String)>,
 }
@@ -283,8 +283,11 @@ pub trait Store: Send + Sync + 'static {
     /// Answers a pure question on one snapshot. `min_seq`: the snapshot holds at least that change.
     async fn ask(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure>;
 
-    /// The newest committed change number.
+    /// The newest change number that every reader has: no change with a smaller one is still to come.
     async fn seq(&self) -> Result<i64, Fault>;
+
+    /// The newest change number written so far; [`Store::seq`] gets there when older transactions have ended.
+    async fn written_seq(&self) -> Result<i64, Fault>;
 
     // --- deployments -----------------------------------------------------------------------------------------------
 
@@ -308,6 +311,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Adds a user or replaces the one with that login.
     async fn put_user(&self, user: &User) -> Result<(), Fault>;
+    /// Changes only what a user chose for themselves; what is none stays.
+    async fn put_settings(&self, user: Uuid, language: Option<&str>, theme: Option<&str>) -> Result<(), Fault>;
     /// By login.
     async fn user_by_login(&self, login: &str) -> Result<Option<User>, Fault>;
     /// By id.
@@ -316,14 +321,35 @@ pub trait Store: Send + Sync + 'static {
     async fn users(&self) -> Result<Vec<User>, Fault>;
     /// Opens a session: the SHA-256 of the cookie's token, the user, the end.
     async fn put_session(&self, token_hash: &str, user: Uuid, until: DateTime<Utc>) -> Result<(), Fault>;
-    /// The session's user, if it is still open.
+    /// The session's user, if it is still open and they are active.
     async fn session(&self, token_hash: &str, at: DateTime<Utc>) -> Result<Option<User>, Fault>;
     /// Closes a session.
     async fn end_session(&self, token_hash: &str) -> Result<(), Fault>;
-    /// Adds an API token: SHA-256 of the token, its user, a name, scopes.
-    async fn put_token(&self, token_hash: &str, user: Uuid, name: &str, scopes: &[String]) -> Result<(), Fault>;
-    /// The token's user and scopes.
-    async fn token(&self, token_hash: &str) -> Result<Option<(User, Vec<String>)>, Fault>;
+    /// Adds an API token: SHA-256 of the token, its user, a name, scopes, its end if it has one.
+    async fn put_token(
+        &self,
+        token_hash: &str,
+        user: Uuid,
+        name: &str,
+        scopes: &[String],
+        until: Option<DateTime<Utc>>,
+    ) -> Result<(), Fault>;
+    /// The token's user and scopes, if it has not ended and its user is active.
+    async fn token(&self, token_hash: &str, at: DateTime<Utc>) -> Result<Option<(User, Vec<String>)>, Fault>;
+
+    // --- requests that may be repeated -----------------------------------------------------------------------------
+
+    /// The hash of the request that came with this idempotency key, and what it was answered, if that was kept.
+    async fn answer_of(&self, actor: Uuid, key: &str) -> Result<Option<(String, Option<Json>)>, Fault>;
+    /// Keeps what a request that came with an idempotency key was answered.
+    async fn keep_answer(
+        &self,
+        actor: Uuid,
+        key: &str,
+        hash: &str,
+        answer: &Json,
+        at: DateTime<Utc>,
+    ) -> Result<(), Fault>;
 
     // --- work that came due ----------------------------------------------------------------------------------------
 

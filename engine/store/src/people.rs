@@ -59,6 +59,18 @@ pub(crate) async fn users(engine: &impl Engine) -> Result<Vec<User>, Fault> {
     engine.rows(Select::new(sql, Vec::new(), USER.kinds)).await?.into_iter().map(codec::user).collect()
 }
 
+pub(crate) async fn put_settings(
+    engine: &impl Engine,
+    user: Uuid,
+    language: Option<&str>,
+    theme: Option<&str>,
+) -> Result<(), Fault> {
+    let update = "UPDATE fw_user SET language = coalesce($1, language), theme = coalesce($2, theme) WHERE id = $3";
+    let optional = |text: Option<&str>| Bound::String(text.map(str::to_owned));
+    let params = vec![optional(language), optional(theme), bind_id(engine.dialect(), user)];
+    engine.change(vec![Command::new(update, params)]).await.map(|_| ())
+}
+
 pub(crate) async fn put_session(
     engine: &impl Engine,
     token_hash: &str,
@@ -74,8 +86,11 @@ pub(crate) async fn put_session(
 }
 
 pub(crate) async fn session(engine: &impl Engine, token_hash: &str, at: DateTime<Utc>) -> Result<Option<User>, Fault> {
-    let from = "FROM fw_user WHERE id = (SELECT user_id FROM fw_session WHERE token_hash = $1 AND until > $2)";
-    one_user(engine, from, vec![text(token_hash), bind_instant(engine.dialect(), at)]).await
+    let active = truth(engine.dialect());
+    let from = format!(
+        "FROM fw_user WHERE active = {active} AND id = (SELECT user_id FROM fw_session WHERE token_hash = $1 AND until > $2)"
+    );
+    one_user(engine, &from, vec![text(token_hash), bind_instant(engine.dialect(), at)]).await
 }
 
 pub(crate) async fn end_session(engine: &impl Engine, token_hash: &str) -> Result<(), Fault> {
@@ -89,25 +104,39 @@ pub(crate) async fn put_token(
     user: Uuid,
     name: &str,
     scopes: &[String],
+    until: Option<DateTime<Utc>>,
 ) -> Result<(), Fault> {
     let dialect = engine.dialect();
     let scopes = serde_json::to_string(scopes).map_err(|error| Fault::of("writing scopes", error))?;
     let insert = format!(
-        "INSERT INTO fw_token (token_hash, user_id, name, scopes) VALUES ($1, $2, $3, $4{}) \
-         ON CONFLICT (token_hash) DO UPDATE SET name = excluded.name, scopes = excluded.scopes",
+        "INSERT INTO fw_token (token_hash, user_id, name, scopes, until) VALUES ($1, $2, $3, $4{}, $5) ON CONFLICT \
+         (token_hash) DO UPDATE SET name = excluded.name, scopes = excluded.scopes, until = excluded.until",
         dialect_cast(dialect, "json")
     );
-    let params = vec![text(token_hash), bind_id(dialect, user), text(name), text(&scopes)];
+    let until = until.map_or_else(|| ColumnKind::DateTime.null(dialect), |until| bind_instant(dialect, until));
+    let params = vec![text(token_hash), bind_id(dialect, user), text(name), text(&scopes), until];
     engine.change(vec![Command::new(insert, params)]).await.map(|_| ())
 }
 
-pub(crate) async fn token(engine: &impl Engine, token_hash: &str) -> Result<Option<(User, Vec<String>)>, Fault> {
-    let sql = "SELECT user_id, scopes FROM fw_token WHERE token_hash = $1".to_owned();
-    let select = Select::new(sql, vec![text(token_hash)], [ColumnKind::Id, ColumnKind::Json]);
+pub(crate) async fn token(
+    engine: &impl Engine,
+    token_hash: &str,
+    at: DateTime<Utc>,
+) -> Result<Option<(User, Vec<String>)>, Fault> {
+    let sql = "SELECT user_id, scopes FROM fw_token WHERE token_hash = $1 AND (until IS NULL OR until > $2)".to_owned();
+    let params = vec![text(token_hash), bind_instant(engine.dialect(), at)];
+    let select = Select::new(sql, params, [ColumnKind::Id, ColumnKind::Json]);
     let Some(row) = engine.rows(select).await?.into_iter().next() else { return Ok(None) };
     let mut row = Reader::new(row);
     let (id, scopes) = (row.id()?, row.document()?);
-    Ok(user(engine, id).await?.map(|user| (user, scopes)))
+    Ok(user(engine, id).await?.filter(|user| user.facts.active).map(|user| (user, scopes)))
+}
+
+fn truth(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "1",
+        Dialect::Postgres => "TRUE",
+    }
 }
 
 async fn one_user(engine: &impl Engine, from: &str, params: Vec<Bound>) -> Result<Option<User>, Fault> {

@@ -20,7 +20,7 @@ use crate::load::{Context, Load, Locking, RecordLoad, page};
 use crate::statement::Select;
 use crate::{
     Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault,
-    Migration, Question, StoppedInstance, Store, Submission, User, people, work,
+    Migration, Question, StoppedInstance, Store, Submission, User, people, work, write,
 };
 
 #[async_trait]
@@ -42,6 +42,14 @@ impl<E: Engine> Store for E {
 
     async fn seq(&self) -> Result<i64, Fault> {
         first_integer(self.rows(newest_change(self.dialect())).await?)
+    }
+
+    async fn written_seq(&self) -> Result<i64, Fault> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => "SELECT coalesce(max(seq), 0) FROM fw_change",
+            Dialect::Postgres => "SELECT coalesce(max(txid), 0) FROM fw_change",
+        };
+        first_integer(self.rows(Select::new(sql.to_owned(), Vec::new(), [ColumnKind::Integer])).await?)
     }
 
     async fn migration(&self, deployed: Option<&Pack>, wanted: &Pack) -> Result<Migration, Fault> {
@@ -113,6 +121,10 @@ impl<E: Engine> Store for E {
         people::users(self).await
     }
 
+    async fn put_settings(&self, user: Uuid, language: Option<&str>, theme: Option<&str>) -> Result<(), Fault> {
+        people::put_settings(self, user, language, theme).await
+    }
+
     async fn put_session(&self, token_hash: &str, user: Uuid, until: DateTime<Utc>) -> Result<(), Fault> {
         people::put_session(self, token_hash, user, until).await
     }
@@ -125,12 +137,34 @@ impl<E: Engine> Store for E {
         people::end_session(self, token_hash).await
     }
 
-    async fn put_token(&self, token_hash: &str, user: Uuid, name: &str, scopes: &[String]) -> Result<(), Fault> {
-        people::put_token(self, token_hash, user, name, scopes).await
+    async fn put_token(
+        &self,
+        token_hash: &str,
+        user: Uuid,
+        name: &str,
+        scopes: &[String],
+        until: Option<DateTime<Utc>>,
+    ) -> Result<(), Fault> {
+        people::put_token(self, token_hash, user, name, scopes, until).await
     }
 
-    async fn token(&self, token_hash: &str) -> Result<Option<(User, Vec<String>)>, Fault> {
-        people::token(self, token_hash).await
+    async fn token(&self, token_hash: &str, at: DateTime<Utc>) -> Result<Option<(User, Vec<String>)>, Fault> {
+        people::token(self, token_hash, at).await
+    }
+
+    async fn answer_of(&self, actor: Uuid, key: &str) -> Result<Option<(String, Option<Json>)>, Fault> {
+        write::request::answer_of(self, actor, key).await
+    }
+
+    async fn keep_answer(
+        &self,
+        actor: Uuid,
+        key: &str,
+        hash: &str,
+        answer: &Json,
+        at: DateTime<Utc>,
+    ) -> Result<(), Fault> {
+        write::request::keep_answer(self, actor, key, hash, answer, at).await
     }
 
     async fn due_timers(

@@ -252,7 +252,7 @@ async fn a_pack_is_checked_planned_and_deployed(host: &dyn Host) {
     // The same by a token, as a build server does it.
     let token = {
         let user = server.engine.store().user_by_login("pub").await.expect("users").expect("the publisher");
-        server.engine.add_token(user.id, "build", &["packs".to_owned()]).await.expect("a token")
+        server.engine.add_token(user.id, "build", &["packs".to_owned()], None).await.expect("a token")
     };
     wanted["plan"] = plan["hash"].clone();
     let request = server.anonymous().request(Method::POST, "/api/packs/waiting/deploy").bearer_auth(token);

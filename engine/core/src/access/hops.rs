@@ -6,8 +6,9 @@
 //! ```
 
 use formwork_model::expr::Ir;
-use formwork_model::expr::ir::{FieldPath, FieldRef, Fold, Function, Root, Rows};
+use formwork_model::expr::ir::{FieldPath, FieldRef, Fold, Function, Name, Root, Rows};
 use formwork_model::{Key, Pack, Value};
+use uuid::Uuid;
 
 use super::query::and;
 use super::row_condition;
@@ -18,17 +19,8 @@ use crate::viewer::Viewer;
 /// # Errors
 /// The form whose row rule cannot be asked over a link, because it counts rows of its own.
 pub(super) fn within_rights(pack: &Pack, viewer: &Viewer, ir: &Ir) -> Result<Ir, Key> {
-    let one = |ir: &Ir| within_rights(pack, viewer, ir).map(Box::new);
-    let all = |list: &[Ir]| list.iter().map(|ir| within_rights(pack, viewer, ir)).collect::<Result<Vec<Ir>, Key>>();
-    Ok(match ir {
-        Ir::Literal(_) | Ir::Name(_) => ir.clone(),
-        Ir::Field(path) => field(pack, viewer, path)?,
-        Ir::Unary(op, a) => Ir::Unary(*op, one(a)?),
-        Ir::Binary(op, a, b) => Ir::Binary(*op, one(a)?, one(b)?),
-        Ir::In(a, list) => Ir::In(one(a)?, all(list)?),
-        Ir::InList(a, list) => Ir::InList(one(a)?, one(list)?),
-        Ir::List(list) => Ir::List(all(list)?),
-        Ir::Call(function, arguments) => Ir::Call(*function, all(arguments)?),
+    match ir {
+        Ir::Field(path) => field(pack, viewer, path),
         Ir::Fold(fold, rows, each) => {
             let each = each.as_ref().map(|each| within_rights(pack, viewer, each)).transpose()?;
             let each = match (rows, rows.origin()) {
@@ -45,7 +37,39 @@ pub(super) fn within_rights(pack: &Pack, viewer: &Viewer, ir: &Ir) -> Result<Ir,
                 _ => each,
             };
             let rows = rows.map(&mut |each| within_rights(pack, viewer, each))?;
-            Ir::Fold(*fold, rows, each.map(Box::new))
+            Ok(Ir::Fold(*fold, rows, each.map(Box::new)))
+        }
+        other => rebuilt(other, &mut |part| within_rights(pack, viewer, part)),
+    }
+}
+
+/// A row rule as the public meets it. Nobody is nobody in particular: without this, `created_by == user.id` would hold
+/// for every record that any stranger has filed, for both sides are null.
+pub(super) fn for_public(rule: &Ir) -> Ir {
+    let mut replaced = |part: &Ir| Ok::<Ir, std::convert::Infallible>(for_public(part));
+    match rule {
+        Ir::Name(Name::UserId) => Ir::Literal(Value::Id(Uuid::nil())),
+        other => match rebuilt(other, &mut replaced) {
+            Ok(rule) => rule,
+            Err(never) => match never {},
+        },
+    }
+}
+
+/// The same node with its parts replaced.
+pub(super) fn rebuilt<E>(ir: &Ir, part: &mut dyn FnMut(&Ir) -> Result<Ir, E>) -> Result<Ir, E> {
+    let mut one = |ir: &Ir| part(ir).map(Box::new);
+    Ok(match ir {
+        Ir::Literal(_) | Ir::Name(_) | Ir::Field(_) => ir.clone(),
+        Ir::Unary(op, a) => Ir::Unary(*op, one(a)?),
+        Ir::Binary(op, a, b) => Ir::Binary(*op, one(a)?, one(b)?),
+        Ir::In(a, list) => Ir::In(one(a)?, list.iter().map(part).collect::<Result<_, E>>()?),
+        Ir::InList(a, list) => Ir::InList(one(a)?, one(list)?),
+        Ir::List(list) => Ir::List(list.iter().map(part).collect::<Result<_, E>>()?),
+        Ir::Call(function, arguments) => Ir::Call(*function, arguments.iter().map(part).collect::<Result<_, E>>()?),
+        Ir::Fold(fold, rows, each) => {
+            let rows = rows.map(part)?;
+            Ir::Fold(*fold, rows, each.as_deref().map(part).transpose()?.map(Box::new))
         }
     })
 }
@@ -75,22 +99,14 @@ fn counted(fold: Fold, rule: Ir, each: Option<Ir>) -> Option<Ir> {
 
 /// A rule over frame 0, asked of the record at the end of a way; none where it counts rows.
 fn over(rule: &Ir, root: Root, way: &[FieldRef]) -> Option<Ir> {
-    let one = |ir: &Ir| over(ir, root, way).map(Box::new);
-    let all = |list: &[Ir]| list.iter().map(|ir| over(ir, root, way)).collect::<Option<Vec<Ir>>>();
-    Some(match rule {
-        Ir::Literal(_) | Ir::Name(_) => rule.clone(),
+    match rule {
         Ir::Field(path) if path.root == Root::Frame(0) => {
             let hops = way.iter().chain(&path.hops).cloned().collect();
-            Ir::Field(FieldPath { root, hops, ..path.clone() })
+            Some(Ir::Field(FieldPath { root, hops, ..path.clone() }))
         }
-        Ir::Field(_) | Ir::Fold(..) => return None,
-        Ir::Unary(op, a) => Ir::Unary(*op, one(a)?),
-        Ir::Binary(op, a, b) => Ir::Binary(*op, one(a)?, one(b)?),
-        Ir::In(a, list) => Ir::In(one(a)?, all(list)?),
-        Ir::InList(a, list) => Ir::InList(one(a)?, one(list)?),
-        Ir::List(list) => Ir::List(all(list)?),
-        Ir::Call(function, arguments) => Ir::Call(*function, all(arguments)?),
-    })
+        Ir::Field(_) | Ir::Fold(..) => None,
+        other => rebuilt(other, &mut |part| over(part, root, way).ok_or(())).ok(),
+    }
 }
 
 fn shown_if(guard: Ir, shown: Ir, otherwise: Ir) -> Ir {

@@ -33,7 +33,7 @@ pub use mask::masked;
 pub(crate) use options::link_options;
 pub(crate) use project::Presenter;
 pub use query::{LIMIT_MAX, ListRequest, query};
-pub(crate) use query::{cursor_after, not_for};
+pub(crate) use query::{check_fields, cursor_after, not_for};
 pub use shapes::shapes;
 
 /// What one viewer may see of one form and do with it, in one place for every path.
@@ -217,6 +217,11 @@ pub(crate) fn row_condition(form: &Form, viewer: &Viewer) -> Ir {
 
 /// The row conditions of all roles held, or-ed.
 fn condition(form: &Form, viewer: &Viewer, right: Right) -> Ir {
+    let condition = declared(form, viewer, right);
+    if viewer.kind == ViewerKind::Public { hops::for_public(&condition) } else { condition }
+}
+
+fn declared(form: &Form, viewer: &Viewer, right: Right) -> Ir {
     let literal = |value| Ir::Literal(Value::Boolean(value));
     if viewer.kind == ViewerKind::System {
         return literal(true);

@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
-use formwork_model::expr::Type;
-use formwork_model::expr::ir::Slot;
+use formwork_model::expr::ir::{BinaryOp, FieldPath, FieldRef, Root, Slot};
+use formwork_model::expr::{Ir, TableRef, Type};
 use formwork_model::pack::form::{Field, FieldKind, Level};
 use formwork_model::value::Row;
 use formwork_model::{Key, Value};
 
+use super::options::newest;
 use super::shapes::reads_link;
 use super::{Levels, Projection, masked};
 use crate::Stop;
@@ -23,7 +24,7 @@ use crate::scene::{Completed, Context, Scene};
 use crate::wire::{instant_text, render};
 
 /// Most records of a backlink that a body names.
-const BACKLINKS_MAX: usize = 50;
+const BACKLINKS_MAX: u32 = 50;
 
 impl Projection {
     /// The body of a record the viewer reads: absent fields they may not know of, masked ones as masks, links with
@@ -204,20 +205,16 @@ impl<'a> Presenter<'a> {
         if !reads_link(&projection, link) {
             return Ok(json!([]));
         }
-        let key = (form.clone(), link.clone(), to);
-        let context = self.context;
-        let Some(records) = context.facts.backlinks.get(&key) else {
-            let need = Need::Backlinks { form: key.0, link: key.1, to };
-            self.gather::<()>(Err(Stop::Need(vec![need])))?;
-            return Ok(Json::Null);
-        };
+        let Some((position, _)) = projection.form().field(link) else { return Ok(json!([])) };
+        let place = FieldRef { table: TableRef::form(form), key: link.clone(), slot: Slot::Field(position) };
+        let path = FieldPath { root: Root::Frame(0), hops: Vec::new(), field: place, ty: Type::Link(form.clone()) };
+        let linked = Ir::Binary(BinaryOp::Equal, Box::new(Ir::Field(path)), Box::new(Ir::Literal(Value::Id(to))));
+        let page = newest(self.context, &projection, linked, BACKLINKS_MAX);
+        let Some(page) = self.gather(page)? else { return Ok(Json::Null) };
         let mut shown = Vec::new();
-        for record in records.iter().rev() {
-            let reads = projection.reads(context, record);
-            if self.gather(reads)? == Some(true) && shown.len() < BACKLINKS_MAX {
-                let title = self.title_of_stored(&projection, record)?;
-                shown.push(json!({"id": record.id, "title": title}));
-            }
+        for record in &page.records {
+            let title = self.title_of_stored(&projection, record)?;
+            shown.push(json!({"id": record.id, "title": title}));
         }
         Ok(Json::Array(shown))
     }

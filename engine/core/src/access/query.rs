@@ -92,15 +92,45 @@ pub(super) fn bound_for(pack: &Pack, viewer: &Viewer, at: DateTime<Utc>, predica
 /// The cursor behind this record, as text for the caller.
 pub(crate) fn cursor_after(record: &Record, sort: &[SortKey]) -> String {
     let values: Vec<Value> = sort.iter().map(|key| record.get(key.slot)).collect();
-    let text = serde_json::to_vec(&Written { v: values, i: record.id }).unwrap_or_default();
+    let text = serde_json::to_vec(&Written { s: in_words(sort), v: values, i: record.id }).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(text)
 }
 
-/// A cursor as text.
+/// A cursor as text: the order it is of, the values there, the record.
 #[derive(Serialize, Deserialize)]
 struct Written {
+    s: String,
     v: Vec<Value>,
     i: Uuid,
+}
+
+/// The order as a caller writes it.
+fn in_words(sort: &[SortKey]) -> String {
+    let words = sort.iter().map(|key| format!("{}{}", if key.descending { "-" } else { "" }, key.key));
+    words.collect::<Vec<_>>().join(",")
+}
+
+/// Refuses the name of a field that is none, or none this viewer may know of.
+pub(crate) fn check_fields(projection: &Projection, fields: Option<&[String]>) -> Result<(), Box<Rejection>> {
+    let (form, levels) = (projection.form(), projection.levels());
+    let known = |name: &String| match form.field(name) {
+        Some((position, _)) => levels.field(position) > Level::None,
+        None => name == "title" || Slot::SYSTEM.contains(&name.as_str()),
+    };
+    match fields.into_iter().flatten().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let text = message(&projection.viewer().language, "unknown_field", name, "");
+            Err(malformed(projection.viewer(), "fields", "/fields", text, None))
+        }
+    }
+}
+
+fn malformed(viewer: &Viewer, code: &str, pointer: &str, text: String, hint: Option<String>) -> Box<Rejection> {
+    let title = message(&viewer.language, "malformed", "", "");
+    let mut rejection = Rejection::new(RejectionKind::Malformed, "FW1002", title);
+    rejection.errors = vec![FieldError { code: code.to_owned(), pointer: pointer.to_owned(), message: text, hint }];
+    Box::new(rejection)
 }
 
 pub(crate) fn not_for(viewer: &Viewer) -> Rejection {
@@ -197,16 +227,15 @@ impl Asker<'_> {
         let written =
             URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice::<Written>(&bytes).ok());
         match written {
-            Some(written) if written.v.len() == sort.len() => Ok(Cursor { values: written.v, id: written.i }),
+            Some(written) if written.v.len() == sort.len() && written.s == in_words(sort) => {
+                Ok(Cursor { values: written.v, id: written.i })
+            }
             _ => Err(self.refusal("after", "/after", "this is no page of this list".to_owned(), None)),
         }
     }
 
     fn refusal(&self, code: &str, pointer: &str, text: String, hint: Option<String>) -> Box<Rejection> {
-        let title = message(&self.viewer.language, "malformed", "", "");
-        let mut rejection = Rejection::new(RejectionKind::Malformed, "FW1002", title);
-        rejection.errors = vec![FieldError { code: code.to_owned(), pointer: pointer.to_owned(), message: text, hint }];
-        Box::new(rejection)
+        malformed(self.viewer, code, pointer, text, hint)
     }
 }
 

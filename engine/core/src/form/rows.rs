@@ -1,5 +1,5 @@
 //! Child rows as callers write them: a list in order (rows with an `id` are those known, the rest are new, rows left out
-//! go), or a map by row id (a merge patch: null removes a row, unknown names are new rows).
+//! go), or a map by row id (a merge patch: null removes a row, names that are no ids are new rows).
 
 use std::collections::HashSet;
 
@@ -53,14 +53,20 @@ impl Session<'_> {
         let mut rows = if is_whole { Vec::new() } else { known.clone() };
         let mut seen = HashSet::new();
         for one in submitted {
-            let found =
-                one.id.and_then(|id| id.parse::<Uuid>().ok()).and_then(|id| known.iter().find(|row| row.id == id));
-            let Some(values) = one.values else {
+            let id = one.id.and_then(|id| id.parse::<Uuid>().ok());
+            let found = id.and_then(|id| known.iter().find(|row| row.id == id));
+            // In a map, a name that is no id is a new row of the caller's; an id is that of a row, or of none.
+            let names_a_row = if is_whole { one.id.is_some() } else { id.is_some() };
+            let is_strange = names_a_row && found.is_none() && self.old.is_some();
+            let Some(values) = one.values.filter(|_| !is_strange) else {
+                if is_strange {
+                    let error = self.error(table, format!("{pointer}/{}/id", escaped(&one.name)), "unknown_row");
+                    self.errors.push(error);
+                }
                 rows.retain(|row| found.is_none_or(|found| found.id != row.id));
                 continue;
             };
-            let is_strange = is_whole && one.id.is_some() && found.is_none() && self.old.is_some();
-            if is_strange || found.is_some_and(|row| !seen.insert(row.id)) {
+            if found.is_some_and(|row| !seen.insert(row.id)) {
                 let error = self.error(table, format!("{pointer}/{}/id", one.name), "unknown_row");
                 self.errors.push(error);
                 continue;

@@ -10,6 +10,6 @@ mod tasks;
 
 pub use forms::{form, forms};
 pub use history::history;
-pub use records::{evaluate, list, record};
+pub use records::{Filled, evaluate, list, record};
 pub use schema::form_schema;
 pub use tasks::{PinnedPacks, record_tasks, task, tasks};

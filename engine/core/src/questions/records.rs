@@ -9,8 +9,9 @@ use uuid::Uuid;
 use formwork_model::pack::form::Form;
 use formwork_model::{Key, Pack};
 
+use super::tasks::PinnedPacks;
 use crate::Stop;
-use crate::access::{ListRequest, Presenter, Projection, TaskGrants, cursor_after, not_for, query};
+use crate::access::{ListRequest, Presenter, Projection, TaskGrants, check_fields, cursor_after, not_for, query};
 use crate::facts::{Facts, Need};
 use crate::form::evaluate_form;
 use crate::instance::TaskStatus;
@@ -31,6 +32,7 @@ pub fn list(
     facts: &Facts,
 ) -> Result<Json, Stop> {
     let projection = existing(pack, viewer, form)?;
+    check_fields(&projection, request.fields.as_deref())?;
     let query = query(pack, form, viewer, request, at)?;
     let known = facts.pages.iter().find(|(asked, _)| **asked == query).map(|(_, page)| page);
     let Some(page) = known else { return Err(Stop::Need(vec![Need::Page(Arc::new(query))])) };
@@ -49,21 +51,24 @@ pub fn list(
     Ok(json!({"items": items, "next": next, "total": total}))
 }
 
-/// The body of one record, with `title` (unless it is a field) and `_may`: `{"update", "delete"}`.
+/// The body of one record, with `title` (unless it is a field) and `_may`: `{"update", "delete"}`. `fields`: only
+/// these, where named.
 pub fn record(
     pack: &Arc<Pack>,
     viewer: &Viewer,
     form: &Key,
     id: Uuid,
+    fields: Option<&[String]>,
     at: DateTime<Utc>,
     facts: &Facts,
 ) -> Result<Json, Stop> {
     let projection = existing(pack, viewer, form)?;
+    check_fields(&projection, fields)?;
     let kept = Completed::default();
     let context = Context::new(pack, facts, at, viewer, &kept);
     let (stored, full) = readable(context, &projection, id)?;
     let mut presenter = Presenter::new(context);
-    let mut body = presenter.body(&projection, stored, None, true)?;
+    let mut body = presenter.body(&projection, stored, fields, true)?;
     add_title(&mut presenter, &projection, stored, &mut body)?;
     let update = projection.updates(context, full);
     let update = presenter.gather(update)?;
@@ -74,20 +79,22 @@ pub fn record(
     Ok(Json::Object(body))
 }
 
-/// [`evaluate_form`] for a new record, or the record `id`, or inside an open task that the viewer holds.
+/// [`evaluate_form`] for a new record, or the record `id`, or inside an open task that the viewer holds: with the
+/// grants of the step as the task's instance has it. The answer says whether
+/// the record has moved on from the version the form was drawn with: `stale`.
 #[expect(clippy::too_many_arguments, reason = "a form is filled in by somebody, somewhere, at some time")]
 pub fn evaluate(
     pack: &Arc<Pack>,
+    packs: &PinnedPacks,
     viewer: &Viewer,
     form: &Key,
-    id: Option<Uuid>,
-    task: Option<Uuid>,
-    values: &Map<String, Json>,
+    filled: &Filled,
     at: DateTime<Utc>,
     facts: &Facts,
 ) -> Result<Json, Stop> {
     let own = existing(pack, viewer, form)?;
-    let grants = task.map(|task| grants(pack, viewer, form, id, task, facts)).transpose()?.flatten();
+    let Filled { id, task, values, version } = filled;
+    let grants = task.map(|task| grants(pack, packs, viewer, form, *id, task, facts)).transpose()?.flatten();
     let projection = match &grants {
         Some(grants) => Projection::new(pack, form, viewer, Some(grants)),
         None => own,
@@ -95,11 +102,27 @@ pub fn evaluate(
     let kept = Completed::default();
     let context = Context::new(pack, facts, at, viewer, &kept);
     let stored = match id {
-        Some(id) => Some(readable(context, &projection, id)?.0),
+        Some(id) => Some(readable(context, &projection, *id)?.0),
         None if projection.can_create() => None,
         None => return Err(Box::new(not_for(viewer)).into()),
     };
-    evaluate_form(pack, form, viewer, values, stored, grants.as_ref(), at, facts)
+    let is_stale = version.zip(stored).is_some_and(|(version, stored)| version != stored.version);
+    let mut answer = evaluate_form(pack, form, viewer, values, stored, grants.as_ref(), at, facts)?;
+    answer["stale"] = json!(is_stale);
+    Ok(answer)
+}
+
+/// A form as somebody has filled it in so far.
+#[derive(Debug, Clone, Default)]
+pub struct Filled {
+    /// The record that is edited; none for a new one.
+    pub id: Option<Uuid>,
+    /// The version of it that the form was drawn with.
+    pub version: Option<i64>,
+    /// The task it is edited in.
+    pub task: Option<Uuid>,
+    /// What was typed.
+    pub values: Map<String, Json>,
 }
 
 /// The projection of a form the viewer may know of.
@@ -136,6 +159,7 @@ pub(super) fn not_found(viewer: &Viewer, code: &str) -> Box<Rejection> {
 
 fn grants(
     pack: &Arc<Pack>,
+    packs: &PinnedPacks,
     viewer: &Viewer,
     form: &Key,
     record: Option<Uuid>,
@@ -146,7 +170,8 @@ fn grants(
     let Some(task) = found else { return Ok(None) };
     let is_held = task.status == TaskStatus::Open && task.assignee.is_some() && task.assignee == viewer.user;
     let is_here = task.record.as_ref().is_some_and(|(of, id)| of == form && Some(*id) == record);
-    Ok((is_held && is_here).then(|| TaskGrants::of_task(pack, task)).flatten())
+    let pinned = packs.get(&task.pack_hash).unwrap_or(pack);
+    Ok((is_held && is_here).then(|| TaskGrants::of_task(pinned, task)).flatten())
 }
 
 /// The fields a list shows: those asked for, else the columns of the view, else all.

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of the world")]
 
+pub mod desk;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -163,7 +165,7 @@ impl World {
 
     pub fn read(&mut self, viewer: &Viewer, form: &str, id: Uuid) -> Result<Json, Rejection> {
         let (pack, at) = (self.pack.clone(), self.at);
-        self.ask(|facts| formwork_core::questions::record(&pack, viewer, &form.into(), id, at, facts))
+        self.ask(|facts| formwork_core::questions::record(&pack, viewer, &form.into(), id, None, at, facts))
     }
 
     pub fn task_act(&mut self, actor: &Viewer, id: Uuid, verb: Verb) -> Result<Reply, Rejection> {
@@ -407,7 +409,11 @@ impl World {
         let fits = |task: &&Task| match query.tasks {
             TaskBox::Mine => task.status == TaskStatus::Open && is_mine(task),
             TaskBox::Claimable => task.status == TaskStatus::Open && task.assignee.is_none() && in_pool(task),
-            TaskBox::Team => task.status == TaskStatus::Open && matches!(task.pool, Pool::Queue(_)) && in_pool(task),
+            TaskBox::Team => {
+                task.status == TaskStatus::Open
+                    && matches!(&task.pool, Pool::Queue(queue)
+                if self.pack.queues()[queue].lead.as_ref().is_some_and(|lead| viewer.roles.contains(lead)))
+            }
             TaskBox::Done => task.closed.is_some_and(|(_, by)| by == viewer.user),
         };
         let mut tasks: Vec<Task> = self.stored.tasks.values().filter(fits).cloned().collect();

@@ -9,13 +9,19 @@ const COUNT_MAX: u32 = 10_000;
 
 impl Range {
     /// Reads `last 13 weeks`, `this month`, `past 24 hours`, `2026-01-01..2026-03-31` (both days included) or `all`.
-    /// A `/` may stand for the `..`, as in addresses.
+    /// With a `/`, as ISO 8601 writes intervals, the second day is the first that is left out: `2026-01-01/2026-02-01` is
+    /// January.
     pub fn parse(text: &str) -> Option<Self> {
         if text == "all" {
             return Some(Range::All);
         }
-        if let Some((first, last)) = text.split_once("..").or_else(|| text.split_once('/')) {
-            let (first, last) = (first.trim().parse::<NaiveDate>().ok()?, last.trim().parse::<NaiveDate>().ok()?);
+        let day = |text: &str| text.trim().parse::<NaiveDate>().ok();
+        let dates = match (text.split_once(".."), text.split_once('/')) {
+            (Some((first, last)), _) => Some((day(first)?, day(last)?)),
+            (None, Some((first, end))) => Some((day(first)?, day(end)?.pred_opt()?)),
+            (None, None) => None,
+        };
+        if let Some((first, last)) = dates {
             return (first <= last).then_some(Range::Dates(first, last));
         }
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -78,7 +84,8 @@ mod tests {
             ("past 24 hours", Some(Range::Past(24, Grain::Hour))),
             ("past 90 days", Some(Range::Past(90, Grain::Day))),
             ("2026-01-01..2026-03-31", Some(Range::Dates(day(1, 1), day(3, 31)))),
-            ("2026-01-01/2026-03-31", Some(Range::Dates(day(1, 1), day(3, 31)))),
+            ("2026-01-01/2026-02-01", Some(Range::Dates(day(1, 1), day(1, 31)))),
+            ("2026-01-01/2026-01-01", None),
             ("all", Some(Range::All)),
             ("last 0 weeks", None),
             ("last weeks", None),

@@ -15,7 +15,7 @@ use super::steps::Acted;
 use super::words::{brief, brief_value, form_shown, record_shown, titles};
 use super::world::World;
 use crate::imports::ImportError;
-use crate::questions::ListRequest;
+use crate::questions::{Filled, ListRequest};
 
 impl World<'_> {
     /// Does it: what the transcript says of it, and what came of it.
@@ -65,7 +65,10 @@ impl World<'_> {
             }
             CaseVerb::Evaluate { form, values } => {
                 let filled = self.with_ids(form, values);
-                outcome = self.engine.evaluate(&self.pack, viewer, form, None, None, filled).await;
+                outcome = self
+                    .engine
+                    .evaluate(&self.pack, viewer, form, Filled { values: filled, ..Filled::default() })
+                    .await;
                 format!("fills in {form}: {}", brief(values))
             }
             CaseVerb::Task { record: name, step, act } => {

@@ -208,7 +208,7 @@ impl PageOrder {
 
     /// The rows behind the cursor: those behind it in the first key, or equal there and behind it in the next, and so
     /// on. The first key bounds the whole, so that an index on it can start there.
-    fn after(&self, cursor: &Cursor) -> Result<Expr, Fault> {
+    fn after(&self, cursor: &Cursor) -> Result<Expr, Failure> {
         let last =
             template(self.dialect, "(? > ?)", vec![column(ROOT, "id"), Expr::val(bind_id(self.dialect, cursor.id))]);
         let mut behind = last;
@@ -231,7 +231,7 @@ impl PageOrder {
     }
 
     /// Strictly behind; nothing is behind null.
-    fn beyond(&self, key: &Ordered, value: &Value) -> Result<Option<Expr>, Fault> {
+    fn beyond(&self, key: &Ordered, value: &Value) -> Result<Option<Expr>, Failure> {
         if value.is_null() {
             return Ok(None);
         }
@@ -249,7 +249,7 @@ impl PageOrder {
         Ok(Some(template(self.dialect, text, parts)))
     }
 
-    fn same(&self, key: &Ordered, value: &Value) -> Result<Expr, Fault> {
+    fn same(&self, key: &Ordered, value: &Value) -> Result<Expr, Failure> {
         if value.is_null() {
             return Ok(template(self.dialect, "(? IS NULL)", vec![key.column.clone()]));
         }
@@ -257,14 +257,17 @@ impl PageOrder {
         Ok(template(self.dialect, "(? = ?)", vec![key.column.clone(), bound]))
     }
 
-    fn from(&self, key: &Ordered, value: &Value) -> Result<Expr, Fault> {
+    fn from(&self, key: &Ordered, value: &Value) -> Result<Expr, Failure> {
         let bound = Expr::val(self.bind(key, value)?);
         let text = if key.descending { "(? <= ?)" } else { "(? >= ?)" };
         Ok(template(self.dialect, text, vec![key.column.clone(), bound]))
     }
 
-    fn bind(&self, key: &Ordered, value: &Value) -> Result<Bound, Fault> {
-        let bound = key.kind.bind(self.dialect, value);
-        bound.map_err(|unfit| Fault::new(format!("a cursor does not fit its sort key ({unfit:?})")))
+    /// The cursor came from outside: what does not fit its column is the caller's.
+    fn bind(&self, key: &Ordered, value: &Value) -> Result<Bound, Failure> {
+        key.kind.bind(self.dialect, value).map_err(|_| {
+            let rejection = Rejection::new(RejectionKind::Malformed, "FW1002", "this is no page of this list");
+            Failure::Rejected(Box::new(rejection))
+        })
     }
 }

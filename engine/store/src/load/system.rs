@@ -85,7 +85,7 @@ impl Together {
                 loads.push(load(tasks::of_record(context.dialect, *id), Holds::RecordTasks(form.clone(), *id)));
             }
             Need::Tasks(query) => {
-                loads.push(load(tasks::of_box(context.dialect, query), Holds::TaskPage(query.clone())));
+                loads.push(load(tasks::of_box(context.dialect, &context.pack, query), Holds::TaskPage(query.clone())));
             }
             Need::Events { form, id, before, limit } => {
                 let select = events(context.dialect, form, *id, *before, *limit);

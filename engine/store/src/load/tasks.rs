@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use uuid::Uuid;
 
 use formwork_core::facts::TaskQuery;
-use formwork_model::Key;
 use formwork_model::pack::analytics::TaskBox;
+use formwork_model::{Key, Pack};
 
 use super::system::text;
 use crate::codec::TASK;
@@ -30,7 +30,7 @@ pub(super) fn of_record(dialect: Dialect, record: Uuid) -> Select {
 }
 
 /// A page of a box: what is due first comes first, what has no date last; of what is done, the newest first.
-pub(super) fn of_box(dialect: Dialect, query: &TaskQuery) -> Select {
+pub(super) fn of_box(dialect: Dialect, pack: &Pack, query: &TaskQuery) -> Select {
     let mut sql = String::new();
     let mut params = vec![text(&query.pack)];
     let user = query.viewer.user.map_or_else(|| ColumnKind::Id.null(dialect), |user| bind_id(dialect, user));
@@ -55,7 +55,12 @@ pub(super) fn of_box(dialect: Dialect, query: &TaskQuery) -> Select {
             }
         }
         TaskBox::Team => {
-            let queues = of_pool(&mut params, "queue", &query.viewer.queues);
+            let led = pack
+                .queues()
+                .iter()
+                .filter(|(_, queue)| queue.lead.as_ref().is_some_and(|lead| query.viewer.has_role(lead)));
+            let led: Vec<Key> = led.map(|(key, _)| key.clone()).collect();
+            let queues = of_pool(&mut params, "queue", &led);
             let _ = write!(sql, " AND t.status = 'open' AND {queues}");
         }
     }

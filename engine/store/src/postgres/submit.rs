@@ -220,7 +220,9 @@ impl Play<'_> {
         let (pack, layout) = (self.context.pack.key(), &self.context.layout);
         let mut batches = write::batches(Dialect::Postgres, pack, layout, &changes)?;
         if let Some(request) = &submission.idempotency {
-            batches.push(write::request_row(Dialect::Postgres, &submission.stimulus, request, &changes.reply, None)?);
+            // The number of a transaction without a change is none that a reader could wait for.
+            let seq = changes.records.is_empty().then_some(0);
+            batches.push(write::request_row(Dialect::Postgres, &submission.stimulus, request, &changes.reply, seq)?);
         }
         if batches.is_empty() {
             return Ok(Committed { reply: changes.reply, seq: 0, replayed: false });

@@ -25,6 +25,7 @@ crate::on_both!(super::everything();
     an_equal_request_gets_the_stored_reply,
     a_refusal_leaves_nothing,
     series_count_without_gaps_where_one_node_works,
+    an_answer_is_kept_beside_its_request,
     users_sessions_and_tokens,
 );
 
@@ -288,6 +289,18 @@ async fn series_count_without_gaps_where_one_node_works(world: Arc<World>) {
     }
 }
 
+async fn an_answer_is_kept_beside_its_request(world: Arc<World>) {
+    let (store, who) = (&world.store, Uuid::from_u128(7));
+    assert_eq!(store.answer_of(who, "k").await.unwrap(), None);
+    let answer = serde_json::json!({"status": 202, "body": {"id": "王"}});
+    store.keep_answer(who, "k", "h", &answer, at(1)).await.unwrap();
+    assert_eq!(store.answer_of(who, "k").await.unwrap(), Some(("h".to_owned(), Some(answer.clone()))));
+    assert_eq!(store.answer_of(Uuid::from_u128(8), "k").await.unwrap(), None, "a key is each user's own");
+    // Another request's answer does not take its place.
+    store.keep_answer(who, "k", "other", &serde_json::json!({}), at(1)).await.unwrap();
+    assert_eq!(store.answer_of(who, "k").await.unwrap(), Some(("h".to_owned(), Some(answer))));
+}
+
 async fn users_sessions_and_tokens(world: Arc<World>) {
     use formwork_core::facts::UserFacts;
     let store = &world.store;
@@ -307,8 +320,9 @@ async fn users_sessions_and_tokens(world: Arc<World>) {
     };
     store.put_user(&user).await.unwrap();
     assert_eq!(store.user_by_login("wang").await.unwrap(), Some(user.clone()));
-    user.facts.active = false;
-    store.put_user(&user).await.unwrap();
+    store.put_settings(user.id, Some("en"), None).await.unwrap();
+    store.put_settings(user.id, None, Some("light")).await.unwrap();
+    (user.language, user.theme) = ("en".to_owned(), "light".to_owned());
     assert_eq!(store.user(user.id).await.unwrap(), Some(user.clone()));
     let other = formwork_store::User { id: Uuid::from_u128(8), ..user.clone() };
     store.put_user(&other).await.unwrap();
@@ -319,10 +333,25 @@ async fn users_sessions_and_tokens(world: Arc<World>) {
     assert_eq!(store.session("hash", at(100)).await.unwrap(), None, "it is over");
     store.end_session("hash").await.unwrap();
     assert_eq!(store.session("hash", at(1)).await.unwrap(), None);
+    store.put_session("again", user.id, at(100)).await.unwrap();
 
-    store.put_token("token", user.id, "ci", &["read".to_owned()]).await.unwrap();
-    assert_eq!(store.token("token").await.unwrap(), Some((user.clone(), vec!["read".to_owned()])));
-    assert_eq!(store.token("else").await.unwrap(), None);
+    let scopes = vec!["read".to_owned()];
+    store.put_token("token", user.id, "ci", &scopes, None).await.unwrap();
+    store.put_token("short", user.id, "ci", &scopes, Some(at(5))).await.unwrap();
+    let known = Some((user.clone(), scopes));
+    assert_eq!(store.token("token", at(900)).await.unwrap(), known);
+    assert_eq!(store.token("short", at(4)).await.unwrap(), known);
+    assert_eq!(store.token("short", at(5)).await.unwrap(), None, "a token that has ended");
+    assert_eq!(store.token("else", at(1)).await.unwrap(), None);
+
+    // Somebody who is not active any more is nobody, whatever they still hold.
+    user.facts.active = false;
+    store.put_user(&user).await.unwrap();
+    assert_eq!(store.session("again", at(1)).await.unwrap(), None);
+    assert_eq!(store.token("token", at(1)).await.unwrap(), None);
+    user.facts.active = true;
+    store.put_user(&user).await.unwrap();
+    assert_eq!(store.session("again", at(1)).await.unwrap(), Some(user.clone()));
 
     let asked = world.run(move |facts| match facts.users.get(&user.id) {
         None => Err(Stop::Need(vec![Need::User(user.id), Need::User(Uuid::nil())])),

@@ -252,7 +252,7 @@ pub(crate) fn pack_of(key: &str, forms: Json) -> Pack {
     let mut sources = SourceMap::new();
     let pack = json!({
         "version": "1.0.0", "title": "Lab", "languages": ["en"], "timezone": "Asia/Shanghai",
-        "roles": {"agent": {"title": "Agent"}}, "queues": {"north": {"title": "North"}, "south": {"title": "South"}},
+        "roles": {"agent": {"title": "Agent"}}, "queues": {"north": {"title": "North"}, "south": {"title": "South", "lead": "agent"}},
         "settings": {"limit": {"type": "integer", "default": 3}}
     });
     sources.insert("pack.json", pack.to_string());
