@@ -38,7 +38,8 @@ fn path(record: &Json) -> String {
 fn assert_keys(body: &Json, expected: &[&str]) {
     let mut keys: Vec<&str> = body.as_object().expect("an object").keys().map(String::as_str).collect();
     let mut expected = expected.to_vec();
-    (keys.sort_unstable(), expected.sort_unstable());
+    keys.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(keys, expected, "{body}");
 }
 

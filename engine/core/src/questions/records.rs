@@ -82,7 +82,6 @@ pub fn record(
 /// [`evaluate_form`] for a new record, or the record `id`, or inside an open task that the viewer holds: with the
 /// grants of the step as the task's instance has it. The answer says whether
 /// the record has moved on from the version the form was drawn with: `stale`.
-#[expect(clippy::too_many_arguments, reason = "a form is filled in by somebody, somewhere, at some time")]
 pub fn evaluate(
     pack: &Arc<Pack>,
     packs: &PinnedPacks,

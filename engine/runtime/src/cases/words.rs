@@ -15,7 +15,7 @@ const SYSTEM: [&str; 8] = ["id", "version", "created_at", "created_by", "updated
 /// Titles told of a list.
 const TITLES_MAX: usize = 8;
 
-/// `subject Lost bag, category baggage`.
+/// `subject Late again, state open`.
 pub(super) fn brief(values: &Map<String, Json>) -> String {
     let parts: Vec<String> = values.iter().map(|(key, value)| format!("{key} {}", brief_value(value))).collect();
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }

@@ -425,7 +425,7 @@ async fn a_series_number_is_given_once(world: Arc<World>) {
     let twin = numbered(2);
     let again = world.run(move |_| Ok(created("card", std::slice::from_ref(&twin)))).await;
     let Err(Failure::Rejected(rejection)) = again else { panic!("{again:?}") };
-    assert_eq!((rejection.code.as_str(), rejection.errors[0].pointer.as_str()), ("unique", "/no"));
+    assert_eq!((rejection.errors[0].code.as_str(), rejection.errors[0].pointer.as_str()), ("unique", "/no"));
 }
 
 async fn forms_and_child_tables_are_renamed(world: Arc<World>) {
