@@ -56,15 +56,15 @@ impl SourceMap {
         self.files.is_empty()
     }
 
-    /// SHA-256 over paths and texts, in hexadecimal: the identity of the pack.
-    pub fn hash(&self) -> String {
+    /// SHA-256 over the pack's key, paths and texts, in hexadecimal: the identity of the pack. Two packs of one text are
+    /// two packs.
+    pub fn hash(&self, key: &str) -> String {
         let mut hasher = Sha256::new();
-        for (path, text) in &self.files {
+        let files = self.files.iter().flat_map(|(path, text)| [path.as_bytes(), text.as_bytes()]);
+        for part in std::iter::once(key.as_bytes()).chain(files) {
             // Lengths in front, so that no two different folders give the same stream of bytes.
-            hasher.update((path.len() as u64).to_be_bytes());
-            hasher.update(path.as_bytes());
-            hasher.update((text.len() as u64).to_be_bytes());
-            hasher.update(text.as_bytes());
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
         }
         hexadecimal(&hasher.finalize())
     }

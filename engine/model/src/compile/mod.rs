@@ -49,7 +49,7 @@ pub fn compile(key: &str, sources: &SourceMap) -> (Option<Pack>, Vec<Diagnostic>
     let documents = load::load(sources, &mut problems);
     let shapes = shapes::build(&documents);
     let context = Context::new(&documents, &shapes, problems);
-    let contents = pack::compile(&context, Key::from(key), sources.hash());
+    let contents = pack::compile(&context, Key::from(key), sources.hash(key));
     let problems = context.into_problems();
     let has_errors = problems.has_errors();
     let diagnostics = problems.finish(sources, &documents.trees);

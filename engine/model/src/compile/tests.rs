@@ -184,13 +184,15 @@ fn a_workflow_is_lowered_to_nodes_and_targets() {
 }
 
 #[test]
-fn the_hash_is_that_of_the_files_and_nothing_else() {
+fn the_hash_is_that_of_the_key_and_the_files_and_nothing_else() {
     let files = [("pack.json", PACK), ("forms/person.json", PERSON), ("forms/order.json", ORDER)];
     let mut turned = files;
     turned.reverse();
     assert_eq!(good(&files).hash(), good(&turned).hash());
     let changed = PACK.replace("1.0.0", "1.0.1");
     assert_ne!(good(&files).hash(), good(&[("pack.json", changed.as_str()), files[1], files[2]]).hash());
+    let (other, _) = compile("other", &files.iter().copied().collect());
+    assert_ne!(good(&files).hash(), other.unwrap().hash(), "two packs of one text are two packs");
 }
 
 #[test]
