@@ -395,3 +395,19 @@ fn an_event_that_broke_a_rule_fires_when_it_is_retried() {
     world.advance_to(now);
     assert_eq!((world.value("note", note, "n"), status(&world)), (json!(51), InstanceStatus::Completed));
 }
+
+#[test]
+fn a_timer_that_comes_too_late_does_nothing_and_is_gone() {
+    let (mut world, ana, _) = filed(json!({
+        "first": {"type": "user", "assign": {"role": "agent"}, "outcomes": {"done": "second"},
+            "boundary": {"late": {"after": "PT2H", "set": {"n": 7}, "next": "end"}}},
+        "second": task("end")}));
+    // As if another node had read the timer just before the task was done.
+    let stale = world.stored.timers.values().next().unwrap().clone();
+    done(&mut world, &ana, "first");
+    world.stored.timers.insert(stale.id, stale.clone());
+    let before = (trail(&world), world.stored.records.clone());
+    world.advance_to(stale.due_at);
+    assert!(world.stored.timers.is_empty());
+    assert_eq!((trail(&world), world.stored.records.clone()), before);
+}
