@@ -112,6 +112,11 @@ impl Client {
         }
     }
 
+    /// Where the server listens: host and port.
+    pub fn host(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
     /// Sends JSON.
     pub async fn send(&self, method: Method, path: &str, body: Json) -> Response {
         self.request(method, path).json(&body).send().await.expect("the server answers")

@@ -205,11 +205,13 @@ fn asked<'s>(seen: &'s Seen, told: &'s Json) -> impl Iterator<Item = usize> + 's
 
 /// What is known of the record and not asked for; child rows stand on its page.
 fn facts(seen: &Seen, scribe: Scribe<'_>, told: &Json) -> Vec<Field> {
-    let asked: Vec<usize> =
-        match told["verbs"].as_array().is_some_and(|verbs| verbs.iter().any(|verb| verb == "complete")) {
-            true => asked(seen, told).collect(),
-            false => Vec::new(),
-        };
+    let asked: Vec<usize> = match told["verbs"]
+        .as_array()
+        .is_some_and(|verbs| verbs.iter().any(|verb| verb == "complete" || verb == "resolve"))
+    {
+        true => asked(seen, told).collect(),
+        false => Vec::new(),
+    };
     let facts = laid_out(seen).filter(|position| !asked.contains(position)).filter_map(|position| {
         let drawn = fact(seen, scribe, &told["record"]["values"], position)?;
         let is_told =

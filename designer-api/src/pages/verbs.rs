@@ -32,7 +32,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 async fn act(visit: Visit, Path((id, name)): Path<(Uuid, String)>, body: Bytes) -> Result<Response, Refusal> {
     let posted = Posted::new(visit.uri.path(), &body);
     let (pack, told) = visit.engine().task(Some(visit.user()?), &visit.caller.language, id).await?;
-    if name == "complete" && posted.press != Press::Submit {
+    if ["complete", "resolve"].contains(&name.as_str()) && posted.press != Press::Submit {
         return draw(&visit, "mine", Some(id), Attempt { posted: Some(&posted), ..Attempt::default() }).await;
     }
     let Some(verb) = verb(&visit, &pack, &told, &name, &posted)? else {
@@ -53,12 +53,18 @@ fn verb(visit: &Visit, pack: &Arc<Pack>, told: &Json, name: &str, posted: &Poste
     Ok(Some(match name {
         "claim" => Verb::Claim,
         "release" => Verb::Release,
-        "complete" => {
+        "complete" | "resolve" => {
             let form = told["record"]["form"].as_str().and_then(|form| pack.forms().get(form));
             let values = Some(&told["record"]["values"]).filter(|values| values.is_object());
             let fields = form.map(|form| posted.body(form, "/fields", values, &visit.local(pack))).unwrap_or_default();
-            let outcome = posted.own("_outcome").unwrap_or_default().to_owned();
-            Verb::Complete { outcome, fields, expected_version: posted.version() }
+            let expected_version = posted.version();
+            match name {
+                "resolve" => Verb::Resolve { fields, expected_version },
+                _ => {
+                    let outcome = posted.own("_outcome").unwrap_or_default().to_owned();
+                    Verb::Complete { outcome, fields, expected_version }
+                }
+            }
         }
         "transfer" => {
             let user = posted.typed("/user").and_then(|user| user.parse().ok());
@@ -66,6 +72,15 @@ fn verb(visit: &Visit, pack: &Arc<Pack>, told: &Json, name: &str, posted: &Poste
             // A person is the narrower answer, where both were chosen.
             Verb::Transfer { queue: queue.filter(|_| user.is_none()), user }
         }
+        "delegate" => {
+            let user = posted.typed("/user").and_then(|user| user.parse().ok());
+            Verb::Delegate { user: user.unwrap_or_else(Uuid::nil) }
+        }
+        "return" => Verb::Return {
+            to: posted.typed("/to").filter(|to| !to.is_empty()).map(Key::from),
+            reason: posted.typed("/reason").unwrap_or_default().to_owned(),
+        },
+        "withdraw" => Verb::Withdraw,
         "comment" => match posted.typed("/text").map(str::trim).unwrap_or_default() {
             "" => return Ok(None),
             text => Verb::Comment { text: text.replace("\r\n", "\n") },
@@ -102,7 +117,7 @@ async fn back(visit: &Visit, verb: &str, id: Uuid, posted: &Posted) -> Result<St
     }
     let task = match verb {
         "claim" | "comment" => Some(id.to_string()),
-        "complete" => {
+        "complete" | "resolve" => {
             let user = visit.user()?;
             let mine = visit.engine().tasks(Some(user), &visit.caller.language, TaskBox::Mine, 1, None).await?;
             mine["items"][0]["id"].as_str().map(str::to_owned)

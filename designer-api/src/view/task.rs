@@ -69,7 +69,7 @@ pub(crate) struct RecordLink {
 }
 
 /// A way out.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Outcome {
     key: String,
     label: String,
@@ -149,17 +149,24 @@ pub(crate) fn task(
         who: if is_mine { String::new() } else { title(&task["assignee"]) },
         due: due(task, local),
         instructions: paragraphs(task["instructions"].as_str().unwrap_or_default()),
-        outcomes: if offers("complete") { outcomes(task) } else { Vec::new() },
+        outcomes: match (offers("complete"), offers("resolve")) {
+            (true, _) => outcomes(task),
+            (_, true) => vec![resolved(local)],
+            _ => Vec::new(),
+        },
         claim: if offers("claim") { action("claim") } else { String::new() },
         comment: if offers("comment") { action("comment") } else { String::new() },
         verbs: [
-            offers("release").then(|| release(&id, local)),
+            offers("release").then(|| button("release", &id, ("task.release", "task.release.help"), local)),
             offers("transfer").then(|| transfer(&id, people, scribe)),
+            offers("delegate").then(|| delegate(&id, people, local)),
+            offers("return").then(|| send_back(task, &id, scribe)),
+            offers("withdraw").then(|| button("withdraw", &id, ("task.withdraw", "task.withdraw.help"), local)),
         ]
         .into_iter()
         .flatten()
         .collect(),
-        action: action("complete"),
+        action: action(if offers("resolve") { "resolve" } else { "complete" }),
         id,
         ..Task::default()
     }
@@ -192,6 +199,9 @@ fn why(task: &Json, is_mine: bool, scribe: Scribe<'_>) -> String {
         let found = scribe.pack.roles().get(role);
         found.map_or_else(|| role.to_owned(), |role| role.title.get(&local.language).to_owned())
     };
+    if is_mine && task["owner"].is_object() {
+        return local.say("task.why.owner", &[("name", &title(&task["owner"]))]);
+    }
     match (task["queue"].as_str(), task["role"].as_str()) {
         (Some(queue), _) => local.say("task.why.queue", &[("queue", &scribe.queue(queue))]),
         (None, Some(wanted)) => local.say("task.why.role", &[("role", &role(wanted))]),
@@ -214,15 +224,75 @@ fn outcomes(task: &Json) -> Vec<Outcome> {
         .collect()
 }
 
-fn release(id: &str, local: &Local) -> Verb {
+/// The way out of a task that somebody else delegated: what was filled in is kept, and it goes back.
+fn resolved(local: &Local) -> Outcome {
+    let label = local.say("task.resolve", &[]);
+    Outcome { key: "resolve".to_owned(), label, primary: true, ..Outcome::default() }
+}
+
+/// A verb that needs nothing more.
+fn button(key: &'static str, id: &str, words: (&str, &str), local: &Local) -> Verb {
+    panel(key, id, words, Vec::new(), local)
+}
+
+/// A verb with what it asks for; `words` are the keys of its label and of what it means.
+fn panel(key: &'static str, id: &str, words: (&str, &str), rows: Vec<Vec<Field>>, local: &Local) -> Verb {
+    let label = local.say(words.0, &[]);
     Verb {
-        key: "release",
-        label: local.say("task.release", &[]),
-        help: local.say("task.release.help", &[]),
-        action: format!("/tasks/{id}/release"),
-        rows: Vec::new(),
-        submit: String::new(),
+        key,
+        help: local.say(words.1, &[]),
+        action: format!("/tasks/{id}/{key}"),
+        submit: if rows.is_empty() { String::new() } else { label.clone() },
+        rows,
+        label,
     }
+}
+
+/// One of several, under `/name`.
+fn choice(verb: &str, id: &str, name: &str, label: String, options: Vec<Choice>) -> Field {
+    Field {
+        kind: "choice",
+        id: format!("{verb}-{id}-{name}"),
+        pointer: format!("/{name}"),
+        label,
+        visible: true,
+        options,
+        ..Field::default()
+    }
+}
+
+fn persons(people: &[(String, String)]) -> Vec<Choice> {
+    people.iter().map(|(id, name)| Choice { value: id.clone(), label: name.clone(), selected: false }).collect()
+}
+
+/// To a person who works on it and gives it back.
+fn delegate(id: &str, people: &[(String, String)], local: &Local) -> Verb {
+    let mut user = choice("delegate", id, "user", local.say("task.delegate.user", &[]), persons(people));
+    user.required = true;
+    panel("delegate", id, ("task.delegate", "task.delegate.help"), vec![vec![user]], local)
+}
+
+/// Back to an earlier step, with a reason.
+fn send_back(task: &Json, id: &str, scribe: Scribe<'_>) -> Verb {
+    let local = scribe.local;
+    let workflow = task["workflow"].as_str().and_then(|workflow| scribe.pack.workflows().get(workflow));
+    let steps = task["return_to"].as_array().into_iter().flatten().filter_map(Json::as_str).enumerate();
+    let steps = steps.map(|(index, step)| {
+        let node = workflow.and_then(|workflow| workflow.graph.nodes.get(step));
+        let label = node.map_or_else(|| step.to_owned(), |node| node.label.get(&local.language).to_owned());
+        Choice { value: step.to_owned(), label, selected: index == 0 }
+    });
+    let to = choice("return", id, "to", local.say("task.return.to", &[]), steps.collect());
+    let reason = Field {
+        kind: "long_text",
+        id: format!("return-{id}-reason"),
+        pointer: "/reason".to_owned(),
+        label: local.say("task.return.reason", &[]),
+        visible: true,
+        required: true,
+        ..Field::default()
+    };
+    panel("return", id, ("task.return", "task.return.help"), vec![vec![to], vec![reason]], local)
 }
 
 /// To another queue or person, for good.
@@ -233,23 +303,7 @@ fn transfer(id: &str, people: &[(String, String)], scribe: Scribe<'_>) -> Verb {
         label: queue.title.get(&local.language).to_owned(),
         selected: false,
     });
-    let people = people.iter().map(|(id, name)| Choice { value: id.clone(), label: name.clone(), selected: false });
-    let choice = |to: &str, options: Vec<Choice>| Field {
-        kind: "choice",
-        id: format!("transfer-{id}-{to}"),
-        pointer: format!("/{to}"),
-        label: local.say(&format!("task.transfer.{to}"), &[]),
-        visible: true,
-        options,
-        ..Field::default()
-    };
-    let (queue, user) = (choice("queue", queues.collect()), choice("user", people.collect()));
-    Verb {
-        key: "transfer",
-        label: local.say("task.transfer", &[]),
-        help: local.say("task.transfer.help", &[]),
-        action: format!("/tasks/{id}/transfer"),
-        rows: vec![vec![queue], vec![user]],
-        submit: local.say("task.transfer", &[]),
-    }
+    let queue = choice("transfer", id, "queue", local.say("task.transfer.queue", &[]), queues.collect());
+    let user = choice("transfer", id, "user", local.say("task.transfer.user", &[]), persons(people));
+    panel("transfer", id, ("task.transfer", "task.transfer.help"), vec![vec![queue], vec![user]], local)
 }

@@ -161,3 +161,48 @@ async fn deleting_asks_first() {
     let outside = each(&html, "form:not([popover])[action$='/delete']");
     assert!(outside.is_empty(), "nothing deletes without being asked");
 }
+
+/// Posts a form of a page as a browser does.
+async fn post(client: &Client, path: &str, fields: &[(&str, &str)]) -> u16 {
+    let fields = fields.iter().map(|(name, value)| format!("{}={value}", name.replace('/', "%2F")));
+    let body = fields.collect::<Vec<_>>().join("&");
+    let sent = client.request(Method::POST, path).header("origin", format!("http://{}", client.host()));
+    let sent = sent.header("content-type", "application/x-www-form-urlencoded").body(body);
+    sent.send().await.expect("the server answers").status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_goes_out_and_comes_back_with_what_was_filled_in() {
+    let host = Sqlite::default();
+    let (server, lead, paths) = desk(&host).await;
+    let own = paths.last().expect("the task's page").clone();
+    let task = own.rsplit('=').next().expect("an id").to_owned();
+    let ana = server.user("ana", &["agent"], &["baggage_desk"]).await;
+    let (_, me) = ana.get("/api/session").await;
+    let ana_id = me["user"]["id"].as_str().expect("an id").to_owned();
+    let html = Html::parse_document(&page(&lead, &own, &[]).await.1);
+    let option = format!("form[action='/tasks/{task}/delegate'] select[name='/user'] option[value='{ana_id}']");
+    assert_eq!(each(&html, &option).len(), 1, "the menu offers to delegate, and whom");
+    assert_eq!(post(&lead, &format!("/tasks/{task}/delegate"), &[("/user", &ana_id)]).await, 303);
+
+    let html = Html::parse_document(&page(&lead, &own, &[]).await.1);
+    assert!(each(&html, "form.fill").is_empty(), "its owner waits");
+    let html = Html::parse_document(&page(&ana, &own, &[]).await.1);
+    let form = each(&html, "form.fill");
+    assert_eq!(form.len(), 1, "the delegate has the form");
+    let action = form[0].attr("action").expect("an address").to_owned();
+    assert_eq!(action, format!("/tasks/{task}/resolve"));
+    let text: String = html.root_element().text().collect();
+    assert!(text.contains("Delegated to you by lea"), "{text}");
+    let customer = json!({"name_zh": "王芳", "phone": "13800138000"});
+    let (status, customer) = lead.call(Method::POST, "/api/records/customer", customer).await;
+    assert_eq!(status, 201, "{customer}");
+    let customer = customer["id"].as_str().expect("an id");
+    let fields = [("/fields/compensation", "12.50"), ("/fields/customer", customer), ("_outcome", "resolve")];
+    assert_eq!(post(&ana, &action, &fields).await, 303);
+    let (_, told) = lead.get(&format!("/api/tasks/{task}")).await;
+    assert_eq!(
+        (&told["record"]["values"]["compensation"], &told["assignee"]["title"]),
+        (&json!("12.50"), &json!("lea"))
+    );
+}
