@@ -161,7 +161,7 @@ fn functions_give_what_is_documented() {
         ("matches(a, '^.{2}$')", "true"),
         ("replace('aXbX', 'X', '')", "'ab'"),
         ("replace('ab', '', 'X')", "'ab'"),
-        ("substr('航班 MU5', 3, 99)", "'MU5'"),
+        ("substr('编号 MU5', 3, 99)", "'MU5'"),
         ("substr('abc', -1, 2)", "'a'"),
         ("substr('abc', 1, -1)", "''"),
         ("last('13800001234', 4)", "'1234'"),
