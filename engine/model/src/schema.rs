@@ -35,6 +35,80 @@ pub fn schema(kind: Kind) -> Value {
     schema
 }
 
+/// What stands in scope where an expression stands, by the word of `x-formwork-expression`.
+const SCOPES: [(&str, &str); 10] = [
+    (
+        "form",
+        "the record's fields, bare; `user.x`, `settings.x`; `old.x` where it is being written; `parent.x` in a row",
+    ),
+    ("form's own columns", "the record's own fields that have a column"),
+    ("candidate", "`it.x`, the record that may be linked; the fields of the record that links, bare"),
+    (
+        "workflow",
+        "`record.x`, `old.x`, `vars.x`, `step.<id>.x`, `instance.x`, `user.x`, `settings.x`; in the `set` of an event `event.x`",
+    ),
+    ("event", "as `workflow`, and `event.x`, what the message carries"),
+    ("each", "`it.x`, the row the schedule may run for"),
+    ("cell", "`?`, the input of the column; a value alone is compared with it"),
+    ("inputs", "the inputs of the decision, by name"),
+    ("row of the file", "`row.x` or `row['x']`, the text in that column"),
+    ("recipe", "`i`, `as_of`, `rng(n)`, `ref('form', k)`, `pick(k, …)`"),
+];
+
+/// The page of the keys that hold expressions: what `engine/model/docs/expressions.md` holds.
+pub fn expression_keys() -> String {
+    let mut page = "# Keys that hold expressions\n\n\
+        From the marks `x-formwork-expression` of the schemas. `=` says that the key holds a literal, or `=` and an\n\
+        expression; the others hold the expression bare. What runs in SQL must lower to both stores.\n\n\
+        | kind | in | key | gives | scope | written | runs in |\n|---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for kind in Kind::ALL {
+        let mut rows = Vec::new();
+        let schema = schema(kind);
+        marks(&schema, "", &mut |place, key, mark| {
+            let word = |name: &str| mark[name].as_str().unwrap_or_default().to_owned();
+            let written = if mark["prefix"] == "=" { "`=`" } else { "bare" };
+            let runs = if mark["sql"] == true { "SQL" } else { "Rust" };
+            let place = if place.is_empty() { kind.name() } else { place };
+            let row = format!("| {place} | `{key}` | {} | {} | {written} | {runs} |", word("type"), word("scope"));
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        });
+        rows.sort();
+        page.extend(rows.into_iter().map(|row| format!("| {} {row}\n", kind.name())));
+    }
+    page.push_str("\n| scope | names |\n|---|---|\n");
+    page.extend(SCOPES.iter().map(|(scope, names)| format!("| {scope} | {names} |\n")));
+    page
+}
+
+/// Visits each mark with the entry and the key it stands at.
+fn marks(schema: &Value, place: &str, visit: &mut dyn FnMut(&str, &str, &Value)) {
+    match schema {
+        Value::Array(items) => items.iter().for_each(|item| marks(item, place, visit)),
+        Value::Object(object) => {
+            for (key, property) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                let each = ["additionalProperties", "items"].iter().filter_map(|word| property.get(word));
+                for marked in std::iter::once(property).chain(each) {
+                    if let Some(mark) = marked.get("x-formwork-expression").filter(|mark| mark.get("scope").is_some()) {
+                        visit(place, key, mark);
+                    }
+                }
+            }
+            for (key, part) in object.iter().filter(|(key, _)| *key != "x-formwork-expression") {
+                match (key.as_str(), part) {
+                    ("$defs", Value::Object(entries)) => {
+                        entries.iter().for_each(|(name, entry)| marks(entry, name, visit));
+                    }
+                    _ => marks(part, place, visit),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Makes what schemars generates fit the language: an absent key is absent, never `null`; no formats of Rust numbers.
 fn tidy(schema: &mut Value) {
     match schema {

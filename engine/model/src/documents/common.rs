@@ -186,6 +186,11 @@ pub(crate) fn value_expression(result: &str, scope: &str) -> Value {
     json!({"type": result, "scope": scope, "sql": false, "prefix": "="})
 }
 
+/// The schema of the expressions in a list or map, with [`expression`] of each.
+pub(crate) fn formulas(result: &str, scope: &str) -> Value {
+    json!({"type": "string", "minLength": 1, "x-formwork-expression": expression(result, scope, false)})
+}
+
 /// An open registry: the values of a key `type`, each with an option struct of its own.
 pub(crate) trait Registry: Sized {
     /// The name of the entry in schemas: `Field`.

@@ -16,7 +16,7 @@ pub struct Dataset {
     pub source: DatasetSource,
     /// Which records.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", false)))]
     pub filter: Option<Formula>,
     /// Named instants and dates: fields of the form.
     #[schemars(extend("minProperties" = 1))]
@@ -45,7 +45,7 @@ pub struct Dimension {
     /// A field, reached over links to one record.
     pub field: Option<String>,
     /// A computed value.
-    #[schemars(extend("x-formwork-expression" = expression("any", "form", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("any", "form", false)))]
     pub compute: Option<Formula>,
     /// Ascending edges of half-open classes, for numbers.
     #[serde(default)]

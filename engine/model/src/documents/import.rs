@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::common::{Formula, Keyed, expression};
+use super::common::{Formula, Keyed, expression, formulas};
 use crate::text::Text;
 
 /// How a file becomes records.
@@ -81,7 +81,7 @@ pub struct Into {
     #[schemars(length(min = 1))]
     pub key: Vec<String>,
     /// Fields and their expressions over `row`.
-    #[schemars(extend("minProperties" = 1))]
+    #[schemars(extend("minProperties" = 1, "additionalProperties" = formulas("the field's type", "row of the file")))]
     pub columns: Keyed<Formula>,
     /// Which rows.
     #[serde(rename = "where")]

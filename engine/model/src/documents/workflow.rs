@@ -94,7 +94,7 @@ pub struct Start {
     #[schemars(length(min = 1))]
     pub manual: Option<Vec<String>>,
     /// One key starts at most one instance, ever.
-    #[schemars(extend("x-formwork-expression" = expression("text", "workflow", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("any", "workflow", false)))]
     pub key: Option<Formula>,
     /// A step, or `end`.
     pub next: String,

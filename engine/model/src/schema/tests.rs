@@ -38,3 +38,25 @@ fn expressions_are_marked() {
     assert_eq!(field["allOf"][0]["if"]["properties"]["type"]["const"], "text");
     assert_eq!(form["properties"]["title"]["x-formwork-expression"]["scope"], "form");
 }
+
+/// `FORMWORK_BLESS=1` rewrites the page.
+#[test]
+fn the_page_of_the_keys_that_hold_expressions_is_up_to_date() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/expressions.md");
+    let page = expression_keys();
+    if std::env::var_os("FORMWORK_BLESS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == page, "{} is out of date; run the test with FORMWORK_BLESS=1", path.display());
+}
+
+#[test]
+fn every_expression_says_what_stands_in_scope() {
+    for kind in Kind::ALL {
+        marks(&schema(kind), "", &mut |place, key, mark| {
+            let scope = mark["scope"].as_str().unwrap_or_default();
+            assert!(SCOPES.iter().any(|(known, _)| *known == scope), "{place} {key}: `{scope}` is not explained");
+        });
+    }
+}

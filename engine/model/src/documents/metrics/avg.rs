@@ -10,6 +10,6 @@ use crate::documents::common::{Formula, expression};
 #[serde(deny_unknown_fields)]
 pub struct Avg {
     /// Of what.
-    #[schemars(extend("x-formwork-expression" = expression("number", "form", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("number", "form", false)))]
     pub compute: Formula,
 }

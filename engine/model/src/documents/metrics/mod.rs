@@ -37,7 +37,7 @@ pub struct MetricCommon {
     pub time: Option<String>,
     /// Only these rows.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", false)))]
     pub filter: Option<Formula>,
     /// How it is written: `integer`, `decimal:n`, `percent:n`, `money`.
     #[schemars(regex(pattern = r"^(integer|money|(decimal|percent):[0-9])$"))]

@@ -24,10 +24,10 @@ pub struct Part {
     pub kind: PartKind,
     /// Only these rows.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", false)))]
     pub filter: Option<Formula>,
     /// Of what, for `sum`.
-    #[schemars(extend("x-formwork-expression" = expression("number", "form", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("number", "form", false)))]
     pub compute: Option<Formula>,
 }
 
