@@ -95,9 +95,9 @@ pub struct Event {
     pub record: Option<(Key, Uuid)>,
     /// The instance it belongs to.
     pub instance: Option<Uuid>,
-    /// `record.created`, `record.updated`, `record.deleted`, `instance.started`, `instance.completed`, `step.entered`,
-    /// `step.left`, `task.created`, `task.claimed`, `task.released`, `task.transferred`, `task.completed`,
-    /// `task.cancelled`, `timer.fired`, `message.stored`, `message.skipped`, `comment`, `incident.opened`.
+    /// `record.created updated deleted`, `instance.started completed cancelled withdrawn retried jumped`,
+    /// `step.entered left cancelled`, `task.created claimed released transferred delegated resolved returned completed
+    /// cancelled`, `signature.skipped`, `timer.fired`, `message.received stored skipped`, `comment`, `incident.opened`.
     pub kind: String,
     /// The step and its activation.
     pub step: Option<(Key, u64)>,

@@ -1,10 +1,11 @@
 //! The executor: it knows the graph of a workflow and nothing of the file it came from.
 //!
 //! ```text
-//! start / task done / timer ─► Run: enter a step ─► act ─► leave it (outputs, set) ─► enter the next … until every
-//!                                       │                                            token rests at a task or a timer
-//!                                       └─► incident: the instance stands still for an administrator
+//! start / task done / timer / message ─► Run: enter a step ─► act ─► leave it (outputs, set) ─► enter the next … until
+//!                                                 │             every token rests: at a task, an event, or a join
+//!                                                 └─► incident: the instance stands still for an administrator
 //! ```
+//! Tokens side by side are in `blocks.rs`, what they wait for in `tasks.rs` (people) and `waits.rs` (time, messages).
 //! A run changes the instance and the session of its record; the act that made the run checks and writes both.
 
 mod actions;
