@@ -220,7 +220,7 @@ pub const FIXED: [(&str, &str, &str); 30] = [
     ("/api/records/{form}/{id}/history", "get", "The history of a record"),
     ("/api/records/{form}/{id}/comments", "get", "What was said about a record"),
     ("/api/records/{form}/{id}/comments", "post", "Comment on a record"),
-    ("/api/tasks", "get", "A box of my inbox: mine, claimable, team (queues I lead), done"),
+    ("/api/tasks", "get", "A box of my inbox: mine, claimable, team (queues I lead), cc, done, started"),
     ("/api/tasks/{id}", "get", "One task with its form"),
     ("/api/admin/incidents", "get", "Instances that stand still"),
     ("/api/instances/{id}/{verb}", "post", "An administrator's help: retry, jump, cancel"),
@@ -228,7 +228,7 @@ pub const FIXED: [(&str, &str, &str); 30] = [
     (
         "/api/tasks/{id}/{verb}",
         "post",
-        "claim, release, complete, transfer, delegate, resolve, return, withdraw, comment",
+        "claim, release, complete, transfer, delegate, resolve, return, cc, remind, withdraw, comment",
     ),
     ("/api/workflows/{workflow}/start", "post", "Start a workflow by hand"),
     ("/api/metrics/{metric}", "get", "A metric"),

@@ -17,6 +17,7 @@ use formwork_core::stimulus::Verb;
 use formwork_core::{Act, RejectionKind};
 use formwork_model::Key;
 use formwork_model::pack::analytics::TaskBox;
+use formwork_model::pack::workflow::Resume;
 use formwork_store::Failure;
 
 use super::once::Once;
@@ -49,8 +50,13 @@ pub(crate) fn task_box(name: &str) -> Result<TaskBox, Problem> {
         "mine" => TaskBox::Mine,
         "claimable" => TaskBox::Claimable,
         "team" => TaskBox::Team,
+        "cc" => TaskBox::Cc,
         "done" => TaskBox::Done,
-        _ => return Err(Problem::malformed(format!("`box` is one of mine, claimable, team, done, not `{name}`"))),
+        "started" => TaskBox::Started,
+        _ => {
+            let known = "mine, claimable, team, cc, done, started";
+            return Err(Problem::malformed(format!("`box` is one of {known}, not `{name}`")));
+        }
     })
 }
 
@@ -150,8 +156,11 @@ fn verb_of(verb: &str, headers: &HeaderMap, body: &[u8]) -> Result<Verb, Problem
         }
         "return" => {
             let sent: Return = parse(body)?;
-            Verb::Return { to: sent.to.as_deref().map(Key::from), reason: sent.reason }
+            let resume = sent.resume.as_deref().map(resume).transpose()?;
+            Verb::Return { to: sent.to.as_deref().map(Key::from), resume, reason: sent.reason }
         }
+        "cc" => Verb::Cc { users: parse::<Cc>(body)?.users },
+        "remind" => Verb::Remind,
         "withdraw" => Verb::Withdraw,
         "comment" => Verb::Comment { text: parse::<Comment>(body)?.text },
         _ => return Err(Problem::not_found("verb", verb)),
@@ -180,7 +189,22 @@ struct Return {
     #[serde(default)]
     to: Option<String>,
     #[serde(default)]
+    resume: Option<String>,
+    #[serde(default)]
     reason: String,
+}
+
+/// How a returned task goes on, by its word.
+pub(crate) fn resume(word: &str) -> Result<Resume, Problem> {
+    let known = [Resume::Rerun, Resume::BackToMe].into_iter().find(|resume| resume.name() == word);
+    known.ok_or_else(|| Problem::malformed(format!("`resume` is rerun or back_to_me, not `{word}`")))
+}
+
+/// Who gets a copy.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cc {
+    users: Vec<Uuid>,
 }
 
 /// Starting a workflow by hand.

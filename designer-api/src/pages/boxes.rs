@@ -21,8 +21,14 @@ const LOOKS_MAX: u32 = 20;
 /// Tasks counted for a tab.
 const COUNT_MAX: u32 = 99;
 /// The boxes in the order of the tabs.
-pub(super) const BOXES: [(&str, TaskBox); 4] =
-    [("mine", TaskBox::Mine), ("claimable", TaskBox::Claimable), ("team", TaskBox::Team), ("done", TaskBox::Done)];
+pub(super) const BOXES: [(&str, TaskBox); 6] = [
+    ("mine", TaskBox::Mine),
+    ("claimable", TaskBox::Claimable),
+    ("team", TaskBox::Team),
+    ("cc", TaskBox::Cc),
+    ("done", TaskBox::Done),
+    ("started", TaskBox::Started),
+];
 
 /// A page of a box and what stands behind it: where a queue is chosen, only its tasks count.
 pub(super) async fn page_of(
@@ -73,7 +79,7 @@ pub(super) async fn tabs(visit: &Visit, active: &str) -> Result<Vec<Tab>, Refusa
     let mut tabs = Vec::new();
     for (name, tasks) in BOXES {
         let count = match (tasks, visit.draws_main()) {
-            (TaskBox::Done, _) | (_, false) => String::new(),
+            (TaskBox::Done | TaskBox::Cc | TaskBox::Started, _) | (_, false) => String::new(),
             _ => count_text(
                 &visit.engine().tasks(Some(visit.user()?), &visit.caller.language, tasks, COUNT_MAX, None).await?,
             ),

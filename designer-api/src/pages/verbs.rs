@@ -21,6 +21,7 @@ use super::errors::Refusal;
 use super::inbox::{Attempt, draw};
 use super::visit::{Visit, see_other};
 use crate::api::problem::Problem;
+use crate::api::tasks::resume;
 use crate::server::Server;
 use crate::view::posted::{Posted, Press};
 use crate::view::query::address;
@@ -78,8 +79,11 @@ fn verb(visit: &Visit, pack: &Arc<Pack>, told: &Json, name: &str, posted: &Poste
         }
         "return" => Verb::Return {
             to: posted.typed("/to").filter(|to| !to.is_empty()).map(Key::from),
+            resume: posted.typed("/resume").filter(|word| !word.is_empty()).map(resume).transpose()?,
             reason: posted.typed("/reason").unwrap_or_default().to_owned(),
         },
+        "cc" => Verb::Cc { users: posted.typed("/user").and_then(|user| user.parse().ok()).into_iter().collect() },
+        "remind" => Verb::Remind,
         "withdraw" => Verb::Withdraw,
         "comment" => match posted.typed("/text").map(str::trim).unwrap_or_default() {
             "" => return Ok(None),

@@ -60,7 +60,7 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
         "comment" => "comment",
         "record.created" | "record.updated" => "change",
         "task.claimed" | "task.released" | "task.transferred" | "task.completed" | "task.delegated"
-        | "task.resolved" | "task.returned" => "task",
+        | "task.resolved" | "task.returned" | "task.copied" | "task.reminded" => "task",
         "instance.started" | "instance.completed" | "instance.cancelled" | "instance.withdrawn"
         | "instance.retried" | "instance.jumped" | "message.stored" | "message.received" | "incident.opened" => {
             "system"

@@ -20,6 +20,7 @@ pub(crate) struct Line {
     queue: String,
     at: Time,
     due: Option<Due>,
+    reminded: bool,
     active: bool,
 }
 
@@ -45,6 +46,8 @@ pub(crate) struct Task {
     pub(crate) due: Option<Due>,
     pub(crate) tone: &'static str,
     pub(crate) notice: String,
+    pub(crate) reminders: Vec<Reminder>,
+    pub(crate) copies: Vec<String>,
     pub(crate) instructions: Vec<String>,
     pub(crate) facts: Vec<Field>,
     pub(crate) action: String,
@@ -57,6 +60,13 @@ pub(crate) struct Task {
     pub(crate) comment: String,
     pub(crate) activity: Vec<Event>,
     pub(crate) back: String,
+}
+
+/// Somebody reminded of a task.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Reminder {
+    text: String,
+    at: Time,
 }
 
 /// What a task is about.
@@ -100,6 +110,7 @@ pub(crate) fn line(task: &Json, href: String, active: bool, scribe: Scribe<'_>) 
         queue: task["queue"].as_str().map(|queue| scribe.queue(queue)).unwrap_or_default(),
         at: local.time(instant(task, "closed_at").or_else(|| instant(task, "created_at")).unwrap_or(local.now)),
         due: due(task, local),
+        reminded: task["state"] == "open" && task["reminders"].as_array().is_some_and(|made| !made.is_empty()),
         active,
     }
 }
@@ -148,6 +159,8 @@ pub(crate) fn task(
         why: why(task, is_mine, scribe),
         who: if is_mine { String::new() } else { title(&task["assignee"]) },
         due: due(task, local),
+        reminders: reminders(task, local),
+        copies: task["copies"].as_array().into_iter().flatten().map(title).collect(),
         instructions: paragraphs(task["instructions"].as_str().unwrap_or_default()),
         outcomes: match (offers("complete"), offers("resolve")) {
             (true, _) => outcomes(task),
@@ -161,6 +174,8 @@ pub(crate) fn task(
             offers("transfer").then(|| transfer(&id, people, scribe)),
             offers("delegate").then(|| delegate(&id, people, local)),
             offers("return").then(|| send_back(task, &id, scribe)),
+            offers("cc").then(|| cc(&id, people, local)),
+            offers("remind").then(|| button("remind", &id, ("task.remind", "task.remind.help"), local)),
             offers("withdraw").then(|| button("withdraw", &id, ("task.withdraw", "task.withdraw.help"), local)),
         ]
         .into_iter()
@@ -184,6 +199,16 @@ fn instant(task: &Json, key: &str) -> Option<chrono::DateTime<chrono::Utc>> {
 fn due(task: &Json, local: &Local) -> Option<Due> {
     let is_open = task["state"] == "open";
     instant(task, "due_at").filter(|_| is_open).map(|due| local.due(due))
+}
+
+/// Who reminded of an open task, the latest last.
+fn reminders(task: &Json, local: &Local) -> Vec<Reminder> {
+    let made = task["reminders"].as_array().into_iter().flatten().filter(|_| task["state"] == "open");
+    let said = made.filter_map(|one| {
+        let text = local.say("task.reminded", &[("name", &title(&one["by"]))]);
+        Some(Reminder { text, at: local.time(instant(one, "at")?) })
+    });
+    said.collect()
 }
 
 fn why(task: &Json, is_mine: bool, scribe: Scribe<'_>) -> String {
@@ -292,7 +317,23 @@ fn send_back(task: &Json, id: &str, scribe: Scribe<'_>) -> Verb {
         required: true,
         ..Field::default()
     };
-    panel("return", id, ("task.return", "task.return.help"), vec![vec![to], vec![reason]], local)
+    let mut rows = vec![vec![to], vec![reason]];
+    let ways: Vec<&str> = task["resume"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    if ways.len() > 1 {
+        let choices = ways.iter().enumerate().map(|(index, way)| Choice {
+            value: (*way).to_owned(),
+            label: local.say(&format!("task.resume.{way}"), &[]),
+            selected: index == 0,
+        });
+        rows.insert(1, vec![choice("return", id, "resume", local.say("task.return.resume", &[]), choices.collect())]);
+    }
+    panel("return", id, ("task.return", "task.return.help"), rows, local)
+}
+
+/// A copy to a person, to read.
+fn cc(id: &str, people: &[(String, String)], local: &Local) -> Verb {
+    let user = choice("cc", id, "user", local.say("task.cc.user", &[]), persons(people));
+    panel("cc", id, ("task.cc", "task.cc.help"), vec![vec![user]], local)
 }
 
 /// To another queue or person, for good.

@@ -97,7 +97,7 @@ pub struct Event {
     pub instance: Option<Uuid>,
     /// `record.created updated deleted`, `instance.started completed cancelled withdrawn retried jumped`,
     /// `step.entered left cancelled`, `task.created claimed released transferred delegated resolved returned completed
-    /// cancelled`, `signature.skipped`, `timer.fired`, `message.received stored skipped`, `comment`, `incident.opened`.
+    /// copied reminded cancelled`, `signature.skipped`, `timer.fired`, `message.received stored skipped`, `comment`, `incident.opened`.
     pub kind: String,
     /// The step and its activation.
     pub step: Option<(Key, u64)>,

@@ -64,6 +64,8 @@ pub struct State {
     pub pending: Vec<u64>,
     /// Signatures of live approvals, by activation.
     pub rounds: BTreeMap<u64, Vec<Signature>>,
+    /// Where returned tasks go once they are done, by the activation they were returned to.
+    pub returns: BTreeMap<u64, WayBack>,
     /// Whether its messages leave: an import may say no.
     pub notify: bool,
     /// Variables.
@@ -81,6 +83,17 @@ pub struct Token {
     pub step: Key,
     /// The block it is in, by the activation of its fork; 0 outside of all blocks.
     pub block: u64,
+}
+
+/// Straight back to whoever returned a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WayBack {
+    /// Their step.
+    pub step: Key,
+    /// Of an approval: its signatures. Those given stay.
+    pub round: Vec<Signature>,
+    /// Where that step itself goes once it is done, if it was returned to.
+    pub then: Option<Box<WayBack>>,
 }
 
 /// A signature of an approval, given or awaited.
@@ -150,6 +163,10 @@ pub struct Task {
     pub closed: Option<(DateTime<Utc>, Option<Uuid>)>,
     /// What came of it.
     pub outcome: Option<String>,
+    /// Who has a copy of it, and since when: they read what its holder reads, also after it closed.
+    pub copies: Vec<(Uuid, DateTime<Utc>)>,
+    /// Who reminded of it, and when last.
+    pub reminders: Vec<(Uuid, DateTime<Utc>)>,
 }
 
 /// Who may claim a task.

@@ -79,6 +79,13 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "not_delegated" => ("任务没有委派给您", "it is not delegated to you"),
         "reason_required" => ("请填写原因", "say why"),
         "return_target_invalid" => ("不能退回到该步骤", "it cannot be returned there"),
+        "resume_not_allowed" => ("退回后不能这样继续", "it cannot go on like that after the return"),
+        "cc_not_allowed" => ("您不能抄送此任务", "you cannot give others a copy of this task"),
+        "cc_limit" => ("抄送人数过多（最多 {limit} 人）", "too many people have a copy (at most {limit})"),
+        "remind_too_soon" => {
+            ("一小时内已催办过，请 {limit} 分钟后再试", "you reminded them within the hour; try again in {limit} min")
+        }
+        "nobody_to_remind" => ("任务在您手上，无人可催办", "the task is with you: there is nobody to remind"),
         "not_starter" => ("只有发起人可以撤回", "only whoever started it can take it back"),
         "withdraw_off" => ("该流程不允许撤回", "this process cannot be taken back"),
         "withdraw_too_late" => ("已有人办理，不能撤回", "somebody has decided already; it cannot be taken back"),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use formwork_model::Key;
+use formwork_model::pack::workflow::Resume;
 
 use crate::viewer::Viewer;
 
@@ -196,9 +197,18 @@ pub enum Verb {
     Return {
         /// The step; the first allowed where absent.
         to: Option<Key>,
+        /// How it goes on from there; the step's default where absent.
+        resume: Option<Resume>,
         /// Why.
         reason: String,
     },
+    /// Give people a copy of it: they read what its holder reads, also after it closed.
+    Cc {
+        /// Whom.
+        users: Vec<Uuid>,
+    },
+    /// Remind whoever is to do it.
+    Remind,
     /// Take back the instance one has started.
     Withdraw,
     /// Say something about it.

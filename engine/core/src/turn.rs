@@ -142,7 +142,12 @@ impl<'a> Turn<'a> {
 
     /// A refusal in the actor's language.
     pub(crate) fn refuse(&self, kind: RejectionKind, code: &str) -> Stop {
-        Box::new(Rejection::new(kind, code, message(&self.actor().language, code, "", ""))).into()
+        self.refuse_at(kind, code, "")
+    }
+
+    /// A refusal that names the limit it ran into.
+    pub(crate) fn refuse_at(&self, kind: RejectionKind, code: &str, limit: &str) -> Stop {
+        Box::new(Rejection::new(kind, code, message(&self.actor().language, code, "", limit))).into()
     }
 
     /// The refusal of somebody who moved on from an older version (412).

@@ -40,6 +40,22 @@ pub(crate) fn is_starter(viewer: &Viewer, task: &Task) -> bool {
     viewer.user.is_some() && task.starter == viewer.user
 }
 
+/// Whether the viewer has a copy of the task.
+pub(crate) fn has_copy(viewer: &Viewer, task: &Task) -> bool {
+    task.copies.iter().any(|(person, _)| viewer.user == Some(*person))
+}
+
+/// Whether the viewer may give people a copy: they hold the task, lead it, or could claim it.
+pub(crate) fn may_copy(pack: &Pack, viewer: &Viewer, task: &Task) -> bool {
+    let is_free = task.assignee.is_none() && is_candidate(viewer, task);
+    is_holder(viewer, task) || is_free || is_lead(pack, viewer, task)
+}
+
+/// Whether the viewer may remind of the task: they started the instance, lead the task, or have a copy of it.
+pub(crate) fn may_remind(pack: &Pack, viewer: &Viewer, task: &Task) -> bool {
+    is_starter(viewer, task) || is_lead(pack, viewer, task) || has_copy(viewer, task)
+}
+
 /// Whether the viewer leads the queue of the task.
 pub(crate) fn is_lead(pack: &Pack, viewer: &Viewer, task: &Task) -> bool {
     match &task.pool {
@@ -61,6 +77,7 @@ pub(crate) fn knows_of(pack: &Pack, viewer: &Viewer, task: &Task) -> bool {
         || is_starter(viewer, task)
         || is_of_pool(viewer, task)
         || is_lead(pack, viewer, task)
+        || has_copy(viewer, task)
 }
 
 /// The verbs the viewer would not be refused, of somebody who may know of the task.
@@ -91,6 +108,12 @@ pub(crate) fn verbs(pack: &Pack, viewer: &Viewer, task: &Task, workflow: Option<
         }
         if holds && form.is_some_and(|form| !form.return_to.is_empty()) {
             verbs.push("return");
+        }
+        if may_copy(pack, viewer, task) && form.is_none_or(|form| form.copy) {
+            verbs.push("cc");
+        }
+        if may_remind(pack, viewer, task) && !is_holder(viewer, task) {
+            verbs.push("remind");
         }
         if is_starter(viewer, task) && workflow.is_some_and(|workflow| workflow.withdraw.is_some()) {
             verbs.push("withdraw");

@@ -3,10 +3,13 @@
 
 mod support;
 
+use chrono::TimeDelta;
 use formwork_core::change::Reply;
 use formwork_core::instance::{InstanceStatus, Task, TaskStatus};
+use formwork_core::questions::{self, PinnedPacks};
 use formwork_core::stimulus::Verb;
 use formwork_core::{Rejection, Viewer};
+use formwork_model::pack::workflow::Resume;
 use serde_json::{Value as Json, json};
 use support::{World, object};
 use uuid::Uuid;
@@ -70,6 +73,12 @@ impl Desk {
         self.world.task_act(&who.clone(), task, verb)
     }
 
+    /// The task as somebody is told of it.
+    fn told(&mut self, who: &Viewer, task: Uuid) -> Result<Json, Rejection> {
+        let (pack, at) = (self.world.pack.clone(), self.world.at);
+        self.world.ask(|facts| questions::task(&pack, &PinnedPacks::new(), who, task, at, facts))
+    }
+
     /// The code of a refusal that left everything as it was.
     fn refused(&mut self, who: &Viewer, task: Uuid, verb: Verb) -> String {
         let before = self.world.stored.clone();
@@ -106,7 +115,7 @@ fn resolve(fields: Json) -> Verb {
 }
 
 fn send_back(to: Option<&str>, reason: &str) -> Verb {
-    Verb::Return { to: to.map(Into::into), reason: reason.to_owned() }
+    Verb::Return { to: to.map(Into::into), resume: None, reason: reason.to_owned() }
 }
 
 fn complete(outcome: &str) -> Verb {
@@ -332,4 +341,155 @@ fn whoever_started_it_takes_it_back_until_somebody_decides() {
     desk.complete(&lea, task, "yes").unwrap();
     let second = desk.world.open_task("second").id;
     assert_eq!(desk.refused(&ana, second, Verb::Withdraw), "withdraw_too_late");
+}
+
+#[test]
+fn a_copy_is_read_and_kept_and_reminds() {
+    let mut desk = filed(
+        json!({"first": {"type": "user", "assign": {"queue": "desk"}, "fields": {"n": "write", "*": "read"},
+            "outcomes": {"done": "end"}}}),
+        Json::Null,
+    );
+    let (ana, bob) = (desk.ana.clone(), desk.bob.clone());
+    // No role of the pack: they read no record.
+    let eve = desk.world.person("eve", &[], &[]);
+    let copy = |who: &Viewer| Verb::Cc { users: vec![who.user.unwrap()] };
+    let task = desk.world.open_task("first").id;
+    assert_eq!(desk.refused(&eve, task, Verb::Remind), "task_not_found");
+    assert!(desk.told(&eve, task).is_err(), "they may not know of it");
+    assert_eq!(desk.refused(&ana, task, Verb::Cc { users: vec![] }), "target_absent");
+    assert_eq!(desk.refused(&ana, task, Verb::Cc { users: vec![Uuid::nil()] }), "target_absent");
+    let many = (0..51).map(|n| desk.world.person(&format!("p{n}"), &[], &[]).user.unwrap()).collect();
+    assert_eq!(desk.refused(&ana, task, Verb::Cc { users: many }), "cc_limit");
+    desk.act(&ana, task, copy(&eve)).unwrap();
+    desk.act(&ana, task, copy(&eve)).unwrap();
+    assert_eq!(desk.world.stored.tasks[&task].copies.len(), 1, "once is enough");
+
+    let told = desk.told(&eve, task).unwrap();
+    assert_eq!(told["verbs"], json!(["remind", "comment"]));
+    let values = told["record"]["values"].as_object().unwrap();
+    assert_eq!(values.get("n"), Some(&Json::Null), "the step names `n`");
+    assert_eq!(values.get("text"), None, "`*` grants nothing");
+    assert_eq!(desk.refused(&eve, task, copy(&bob)), "cc_not_allowed");
+    assert_eq!(desk.refused(&eve, task, Verb::Claim), "not_candidate");
+
+    desk.act(&eve, task, Verb::Remind).unwrap();
+    assert_eq!(desk.refused(&eve, task, Verb::Remind), "remind_too_soon");
+    desk.world.at += TimeDelta::minutes(59);
+    assert_eq!(desk.refused(&eve, task, Verb::Remind), "remind_too_soon");
+    desk.world.at += TimeDelta::minutes(1);
+    desk.act(&eve, task, Verb::Remind).unwrap();
+    assert_eq!(desk.world.stored.tasks[&task].reminders.len(), 1, "the last of each person");
+    assert_eq!(
+        desk.refused(&bob, task, Verb::Remind),
+        "not_your_task",
+        "neither started it, nor leads, nor has a copy"
+    );
+
+    desk.act(&ana, task, Verb::Claim).unwrap();
+    assert_eq!(desk.refused(&ana, task, Verb::Remind), "nobody_to_remind");
+    desk.complete(&ana, task, "done").unwrap();
+    assert_eq!(desk.refused(&eve, task, Verb::Remind), "task_closed");
+    let told = desk.told(&eve, task).unwrap();
+    assert_eq!(told["record"]["values"]["version"], 1, "a copy stays when the task is done");
+}
+
+#[test]
+fn a_step_may_give_no_copies() {
+    let mut desk = filed(worked_on(), Json::Null);
+    let (ana, bob) = (desk.ana.clone(), desk.bob.clone());
+    let task = desk.world.open_task("first").id;
+    assert_eq!(desk.refused(&ana, task, Verb::Cc { users: vec![bob.user.unwrap()] }), "cc_not_allowed");
+}
+
+#[test]
+fn a_returned_task_comes_straight_back() {
+    let mut desk = filed(
+        json!({
+            "first": {"type": "user", "assign": {"queue": "desk"}, "outcomes": {"done": "count"}},
+            "count": {"type": "set", "set": {"n": "=(record.n ?? 0) + 1"}, "next": "sign"},
+            "sign": {"type": "approval", "who": both(), "verbs": ["return"],
+                "return": {"to": ["first"], "resume": ["back_to_me"]},
+                "outcomes": {"approved": "end", "rejected": "end"}}}),
+        Json::Null,
+    );
+    let (ana, lea) = (desk.ana.clone(), desk.lea.clone());
+    let first = desk.world.open_task("first").id;
+    desk.act(&ana, first, Verb::Claim).unwrap();
+    desk.complete(&ana, first, "done").unwrap();
+    let (line, pool) = (desk.task("line").id, desk.task("desk").id);
+    desk.act(&ana, pool, Verb::Claim).unwrap();
+    desk.complete(&ana, pool, "approved").unwrap();
+    let again = |resume| Verb::Return { to: None, resume, reason: "one more look".to_owned() };
+    assert_eq!(desk.refused(&lea, line, again(Some(Resume::Rerun))), "resume_not_allowed");
+    // Twice in a row: each time the signature that was given stays, and only lea signs again.
+    for _ in 0..2 {
+        let line = desk.world.open_task("sign").id;
+        desk.act(&lea, line, again(None)).unwrap();
+        let first = desk.world.open_task("first").id;
+        desk.act(&ana, first, Verb::Claim).unwrap();
+        desk.complete(&ana, first, "done").unwrap();
+    }
+    assert_eq!(desk.n(), json!(1), "what stands between did not run again");
+    let open: Vec<_> = desk.world.stored.tasks.values().filter(|task| task.status == TaskStatus::Open).collect();
+    assert_eq!(open.iter().map(|task| task.signer.as_deref()).collect::<Vec<_>>(), [Some("line")]);
+    let line = open[0].id;
+    desk.complete(&lea, line, "approved").unwrap();
+    assert!(desk.is_over());
+    assert!(desk.world.stored.instances.values().all(|instance| instance.state.returns.is_empty()));
+}
+
+#[test]
+fn a_way_back_leads_to_the_one_before() {
+    let task = |to: &str, next: &str| {
+        json!({"type": "user", "assign": {"queue": "desk"}, "verbs": ["return"],
+            "return": {"to": [to], "resume": ["back_to_me", "rerun"]}, "outcomes": {"done": next, "skip": "between"}})
+    };
+    let mut desk = filed(
+        json!({"first": {"type": "user", "assign": {"queue": "desk"}, "outcomes": {"done": "second"}},
+            "second": task("first", "third"), "between": {"type": "set", "set": {"n": 9}, "next": "end"},
+            "third": task("second", "between")}),
+        Json::Null,
+    );
+    let ana = desk.ana.clone();
+    let step = |desk: &mut Desk, step: &str, back: bool| {
+        let task = desk.world.open_task(step).id;
+        desk.act(&ana, task, Verb::Claim).unwrap();
+        match back {
+            true => desk.act(&ana, task, send_back(None, "look again")).map(|_| ()).unwrap(),
+            false => desk.complete(&ana, task, "done").map(|_| ()).unwrap(),
+        }
+    };
+    // third → second → first, and up again the same way.
+    for (name, back) in [("first", false), ("second", false), ("third", true), ("second", true), ("first", false)] {
+        step(&mut desk, name, back);
+    }
+    let second = desk.world.open_task("second").id;
+    desk.act(&ana, second, Verb::Claim).unwrap();
+    desk.complete(&ana, second, "skip").unwrap();
+    step(&mut desk, "third", false);
+    assert!(desk.is_over());
+}
+
+#[test]
+fn it_can_be_taken_back_before_a_step() {
+    let steps = json!({
+        "first": {"type": "user", "assign": {"role": "lead"}, "outcomes": {"yes": "second"}},
+        "second": {"type": "user", "assign": {"role": "lead"}, "outcomes": {"yes": "third"}},
+        "third": {"type": "user", "assign": {"role": "lead"}, "outcomes": {"yes": "end"}}});
+    let rule = json!({"until": {"before": "third"}});
+    for (done, refusal) in [(0, None), (1, None), (2, Some("withdraw_too_late"))] {
+        let mut desk = filed(steps.clone(), rule.clone());
+        let (ana, lea) = (desk.ana.clone(), desk.lea.clone());
+        for step in ["first", "second"].into_iter().take(done) {
+            let task = desk.world.open_task(step).id;
+            desk.act(&lea, task, Verb::Claim).unwrap();
+            desk.complete(&lea, task, "yes").unwrap();
+        }
+        let open = desk.world.open_task(["first", "second", "third"][done]).id;
+        match refusal {
+            Some(code) => assert_eq!(desk.refused(&ana, open, Verb::Withdraw), code),
+            None => assert!(desk.act(&ana, open, Verb::Withdraw).is_ok()),
+        }
+    }
 }

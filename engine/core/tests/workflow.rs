@@ -306,7 +306,7 @@ fn a_task_grants_its_fields_and_is_told_to_those_it_concerns() {
     assert_eq!((level("paid"), level("amount")), (json!("write"), json!("read")));
     assert_eq!(told["record"]["title"], "Lost bag");
     assert_eq!(told["record"]["values"]["amount"], "6000.00");
-    assert_eq!(told["verbs"], json!(["complete", "release", "transfer", "comment"]));
+    assert_eq!(told["verbs"], json!(["complete", "release", "transfer", "cc", "comment"]));
     assert_eq!(told["outcomes"][0], json!({"key": "settle", "label": "Settle", "confirm": null}));
     let box_of = |claims: &mut Claims, who: &Viewer, tasks: TaskBox| -> usize {
         let page = claims.world.ask(|facts| questions::tasks(&pack, &packs, who, tasks, 10, None, now, facts)).unwrap();

@@ -10,6 +10,7 @@ use formwork_core::instance::{Instance, InstanceStatus, Pool, State, Subscriptio
 use formwork_model::{Key, Value};
 
 use crate::dialect::ColumnKind::{self, DateTime as Time, Id, Integer, Json as Document, Text};
+use crate::dialect::Dialect;
 use crate::statement::Row;
 use crate::{Deployment, Fault, User};
 
@@ -24,14 +25,28 @@ pub(crate) const INSTANCE: Selection = Selection {
     kinds: &[Id, Text, Text, Text, Id, Text, Text, Time, Id, Integer, Document],
 };
 
-pub(crate) const TASK: Selection = Selection {
-    columns: "id, instance, workflow, pack_hash, activation, step, form, record, pool_kind, pool_key, assignee, owner, \
-              starter, barred, signer, status, created_at, due_at, closed_at, closed_by, outcome",
-    kinds: &[
-        Id, Id, Text, Text, Integer, Text, Text, Id, Text, Text, Id, Id, Id, Text, Text, Text, Time, Time, Time, Id,
-        Text,
-    ],
-};
+/// The columns of a task itself.
+const TASK: &str = "id, instance, workflow, pack_hash, activation, step, form, record, pool_kind, pool_key, assignee, owner, \
+              starter, barred, signer, status, created_at, due_at, closed_at, closed_by, outcome";
+
+/// The kinds of [`task_columns`].
+pub(crate) const TASK_KINDS: &[ColumnKind] = &[
+    Id, Id, Text, Text, Integer, Text, Text, Id, Text, Text, Id, Id, Id, Text, Text, Text, Time, Time, Time, Id, Text,
+    Text,
+];
+
+/// The columns of a task in the table of that name: its own, and who has a copy of it or reminded of it, as
+/// `kind:person:microseconds` apart by spaces.
+pub(crate) fn task_columns(dialect: Dialect, table: &str) -> String {
+    let own: Vec<String> = TASK.split(',').map(|name| format!("{table}.{}", name.trim())).collect();
+    let people = match dialect {
+        Dialect::Sqlite => "group_concat(kind || ':' || lower(hex(person)) || ':' || at, ' ' ORDER BY at, person)",
+        Dialect::Postgres => {
+            "string_agg(kind || ':' || person || ':' || (extract(epoch FROM at) * 1000000)::bigint, ' ' ORDER BY at, person)"
+        }
+    };
+    format!("{}, (SELECT {people} FROM fw_task_person WHERE task = {table}.id)", own.join(", "))
+}
 
 pub(crate) const TIMER: Selection =
     Selection { columns: "id, instance, pack, activation, event, due_at", kinds: &[Id, Id, Text, Integer, Text, Time] };
@@ -163,7 +178,7 @@ pub(crate) fn instance(row: Row) -> Result<Instance, Fault> {
 
 pub(crate) fn task(row: Row) -> Result<Task, Fault> {
     let mut row = Reader::new(row);
-    Ok(Task {
+    let mut task = Task {
         id: row.id()?,
         instance: row.id()?,
         workflow: row.key()?,
@@ -189,7 +204,28 @@ pub(crate) fn task(row: Row) -> Result<Task, Fault> {
             at.map(|at| (at, by))
         },
         outcome: row.maybe_text()?,
-    })
+        copies: Vec::new(),
+        reminders: Vec::new(),
+    };
+    for person in row.maybe_text()?.unwrap_or_default().split(' ').filter(|person| !person.is_empty()) {
+        let (kind, id, at) = person_of(person).ok_or_else(|| Fault::new("a person at a task cannot be read"))?;
+        match kind {
+            COPY => task.copies.push((id, at)),
+            _ => task.reminders.push((id, at)),
+        }
+    }
+    Ok(task)
+}
+
+/// Somebody has a copy of a task.
+pub(crate) const COPY: &str = "copy";
+/// Somebody reminded of a task.
+pub(crate) const REMINDER: &str = "reminder";
+
+fn person_of(text: &str) -> Option<(&str, Uuid, DateTime<Utc>)> {
+    let mut parts = text.split(':');
+    let (kind, id, at) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((kind, id, DateTime::from_timestamp_micros(at)?))
 }
 
 pub(crate) fn timer(row: Row) -> Result<TimerRow, Fault> {

@@ -60,7 +60,7 @@ const TICKET: [&str; 13] = [
     "items",
     "title",
 ];
-const TASK: [&str; 20] = [
+const TASK: [&str; 23] = [
     "id",
     "pack",
     "workflow",
@@ -79,6 +79,9 @@ const TASK: [&str; 20] = [
     "outcomes",
     "verbs",
     "return_to",
+    "resume",
+    "copies",
+    "reminders",
     "signer",
     "owner",
 ];

@@ -206,3 +206,33 @@ async fn a_task_goes_out_and_comes_back_with_what_was_filled_in() {
         (&json!("12.50"), &json!("lea"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_read_by_a_colleague_who_reminds() {
+    let host = Sqlite::default();
+    let (server, lead, paths) = desk(&host).await;
+    let own = paths.last().expect("the task's page").clone();
+    let task = own.rsplit('=').next().expect("an id").to_owned();
+    let ana = server.user("ana", &["agent"], &["delay_desk"]).await;
+    let (status, hidden) = page(&ana, &own, &[]).await;
+    assert!(status != 200 || !hidden.contains(&format!("/tasks/{task}/")), "another queue's task");
+    let (_, me) = ana.get("/api/session").await;
+    let ana_id = me["user"]["id"].as_str().expect("an id").to_owned();
+    let html = Html::parse_document(&page(&lead, &own, &[]).await.1);
+    let option = format!("form[action='/tasks/{task}/cc'] select[name='/user'] option[value='{ana_id}']");
+    assert_eq!(each(&html, &option).len(), 1, "the menu offers a copy, and to whom");
+    assert_eq!(post(&lead, &format!("/tasks/{task}/cc"), &[("/user", &ana_id)]).await, 303);
+
+    let html = Html::parse_document(&page(&ana, "/inbox?box=cc", &[]).await.1);
+    assert_eq!(each(&html, &format!("a.line[href*='{task}']")).len(), 1, "it stands in the box of copies");
+    let html = Html::parse_document(&page(&ana, &format!("/inbox?box=cc&task={task}"), &[]).await.1);
+    assert!(each(&html, "form.fill").is_empty(), "a copy is read");
+    assert_eq!(each(&html, &format!("form[action='/tasks/{task}/remind']")).len(), 1);
+    assert_eq!(post(&ana, &format!("/tasks/{task}/remind"), &[]).await, 303);
+    assert_eq!(post(&ana, &format!("/tasks/{task}/remind"), &[]).await, 409, "once an hour");
+
+    let html = Html::parse_document(&page(&lead, &own, &[]).await.1);
+    let text: String = html.root_element().text().collect();
+    assert!(text.contains("ana asks you to hurry") && text.contains("Copies: ana"), "{text}");
+    assert_eq!(each(&html, "a.line .pill.warn").len(), 1, "the line says that somebody waits");
+}

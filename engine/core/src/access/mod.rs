@@ -280,6 +280,12 @@ impl TaskGrants {
         Some(Self::new(step, pack.forms().get(workflow.form.as_ref()?)?))
     }
 
+    /// The same, to be read only.
+    pub(crate) fn to_read(&self) -> Self {
+        let named = self.named.iter().map(|(field, level)| (field.clone(), (*level).min(Level::Read)));
+        Self { named: named.collect(), others: Some(self.others.unwrap_or(Level::Read).min(Level::Read)) }
+    }
+
     /// Whether the step names the field.
     pub(crate) fn names(&self, field: &str) -> bool {
         self.named.contains_key(field)

@@ -20,7 +20,7 @@ use crate::instance::{Pool, Task, TaskStatus};
 use crate::scene::{Completed, Context};
 use crate::viewer::Viewer;
 use crate::wire::instant_text;
-use crate::work::{is_holder, knows_of, verbs};
+use crate::work::{has_copy, is_holder, knows_of, verbs};
 
 /// Packs that running instances are pinned to, by hash.
 pub type PinnedPacks = HashMap<String, Arc<Pack>>;
@@ -52,7 +52,8 @@ pub fn tasks(
 }
 
 /// One task with its form: the task of api.md and `"fields": [{"key", "level", "named"}]`, `"instructions"`, and
-/// `record.values`, the body as the holder of the task sees it (as the viewer does, for others).
+/// `record.values`, the body as the holder of the task sees it (as the viewer does, for others; who has a copy reads what
+/// the step names, beside what is theirs).
 pub fn task(
     pack: &Arc<Pack>,
     packs: &PinnedPacks,
@@ -67,7 +68,10 @@ pub fn task(
     let kept = Completed::default();
     let context = Context::new(pack, facts, at, viewer, &kept);
     let mut teller = Teller { packs, presenter: Presenter::new(context) };
-    let grants = teller.grants(task).filter(|_| task.status == TaskStatus::Open && is_holder(viewer, task));
+    let grants = teller.grants(task).and_then(|grants| match task.status {
+        TaskStatus::Open if is_holder(viewer, task) => Some(grants),
+        _ => has_copy(viewer, task).then(|| grants.to_read()),
+    });
     let mut body = Json::Null;
     let mut fields = Json::Null;
     if let Some((form, record)) = task.record.as_ref().filter(|(form, _)| pack.forms().contains_key(form)) {
@@ -145,6 +149,16 @@ impl<'a> Teller<'a> {
         };
         let assignee = task.assignee.map(|user| self.presenter.user(user)).transpose()?;
         let owner = task.owner.map(|user| self.presenter.user(user)).transpose()?;
+        let copies =
+            task.copies.iter().map(|(user, _)| self.presenter.user(*user)).collect::<Result<Vec<_>, Stop>>()?;
+        let mut reminders = Vec::new();
+        for (by, at) in &task.reminders {
+            reminders.push(json!({"by": self.presenter.user(*by)?, "at": instant_text(*at)}));
+        }
+        let resume: Vec<&str> = match found.as_ref().filter(|(_, form)| !form.return_to.is_empty()) {
+            Some((_, form)) => form.resume.iter().map(|resume| resume.name()).collect(),
+            None => Vec::new(),
+        };
         Ok(json!({
             "id": task.id,
             "pack": context.pack.key(),
@@ -168,6 +182,9 @@ impl<'a> Teller<'a> {
             "outcomes": outcomes,
             "verbs": verbs(context.pack, context.viewer, task, self.workflow(task)),
             "return_to": found.iter().flat_map(|(_, form)| &form.return_to).collect::<Vec<_>>(),
+            "resume": resume,
+            "copies": copies,
+            "reminders": reminders,
             "signer": task.signer,
             "owner": owner,
         }))

@@ -90,6 +90,7 @@ impl<'a> Run<'_, 'a> {
         self.disarm(node, activation);
         self.instance.state.tokens.retain(|token| token.activation != activation);
         self.instance.state.pending.retain(|pending| *pending != activation);
+        self.instance.state.returns.remove(&activation);
         let at = self.turn.context.at;
         self.instance.state.steps.entry(node.key.clone()).or_default().left_at = Some(at);
         self.note("step.cancelled", Some((&node.key, activation)), json!({"reason": reason}));

@@ -178,6 +178,7 @@ impl<'t, 'a> Run<'t, 'a> {
         self.assign(&node.key, before)?;
         self.assign(&node.key, &node.set)?;
         self.instance.state.tokens.retain(|token| token.activation != activation);
+        self.instance.state.returns.remove(&activation);
         self.disarm(node, activation);
         let mut data = data;
         if let Some(outcome) = outcome {

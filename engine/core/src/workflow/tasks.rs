@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use formwork_model::Key;
 use formwork_model::pack::workflow::{
-    APPROVED, Action, Assign, AssignRule, IfEmpty, Mode, Node, Outcome, REJECTED, Target, TaskForm,
+    APPROVED, Action, Assign, AssignRule, IfEmpty, Mode, Node, Outcome, REJECTED, Resume, Target, TaskForm,
 };
 
 use super::run::{Halt, Run, incident};
 use crate::Stop;
-use crate::instance::{Pool, Signature, Task, TaskStatus};
+use crate::instance::{Pool, Signature, Task, TaskStatus, WayBack};
 
 /// Rules of last resort that follow one another, at most.
 const RULES_MAX: u32 = 8;
@@ -40,8 +40,14 @@ impl<'a> Run<'_, 'a> {
         form: &'a TaskForm,
     ) -> Result<Option<&'a Target>, Halt> {
         let barred = self.barred(node, form)?;
+        // Signatures that were given before the task was returned.
+        let given = self.instance.state.rounds.remove(&activation).unwrap_or_default();
         let mut round = Vec::new();
         for (signer, rule) in who {
+            if let Some(kept) = given.iter().find(|known| known.signer == *signer && known.approved.is_some()) {
+                round.push(kept.clone());
+                continue;
+            }
             let (task, approved) = match self.assigned(node, rule, &barred)? {
                 Some(to) => (Some(self.put(node, activation, form, to, barred.clone(), Some(signer))?), None),
                 None => {
@@ -60,6 +66,7 @@ impl<'a> Run<'_, 'a> {
     pub(crate) fn complete(&mut self, task: &Task, key: &str, outcome: &'a Outcome) -> Result<(), Halt> {
         let node = self.node_of(task)?;
         let block = self.token(task.activation).map_or(0, |token| token.block);
+        let back = self.instance.state.returns.get(&task.activation).cloned();
         let next = match &node.action {
             Action::Approval { .. } => {
                 let round = self.instance.state.rounds.entry(task.activation).or_default();
@@ -76,17 +83,39 @@ impl<'a> Run<'_, 'a> {
                 &outcome.next
             }
         };
-        self.follow(next, block)
+        match back {
+            Some(back) => self.go_back(back, block),
+            None => self.follow(next, block),
+        }
     }
 
-    /// A task is sent back: its step and every block up to the target's ends, and runs again from there.
-    pub(crate) fn send_back(&mut self, task: &Task, to: &'a Key) -> Result<(), Halt> {
+    /// A task is sent back: its step and every block up to the target's ends, and runs again from there; or only the
+    /// target does, and then this step goes on where it was.
+    pub(crate) fn send_back(&mut self, task: &Task, to: &'a Key, resume: Resume) -> Result<(), Halt> {
         let node = self.node_of(task)?;
         let block = self.token(task.activation).map_or(0, |token| token.block);
+        let state = &self.instance.state;
+        let back = (resume == Resume::BackToMe).then(|| WayBack {
+            step: node.key.clone(),
+            round: state.rounds.get(&task.activation).cloned().unwrap_or_default(),
+            then: state.returns.get(&task.activation).cloned().map(Box::new),
+        });
         self.cancel_inside(node, task.activation, "returned")?;
         self.leave(node, task.activation, Some("returned"), &[], json!({"task": task.id, "to": to}))?;
         let block = self.leave_blocks(to, block)?;
         let arrived = self.arrive(to, block)?;
+        self.instance.state.returns.extend(back.map(|back| (arrived.activation, back)));
+        self.proceed(vec![arrived])
+    }
+
+    /// A returned task is done: whoever returned it goes on.
+    fn go_back(&mut self, back: WayBack, block: u64) -> Result<(), Halt> {
+        let arrived = self.arrive(&back.step, block)?;
+        let state = &mut self.instance.state;
+        if !back.round.is_empty() {
+            state.rounds.insert(arrived.activation, back.round);
+        }
+        state.returns.extend(back.then.map(|then| (arrived.activation, *then)));
         self.proceed(vec![arrived])
     }
 
@@ -96,6 +125,11 @@ impl<'a> Run<'_, 'a> {
         let left = |node: &Node| self.instance.state.steps.get(&node.key).is_some_and(|step| step.outcome.is_some());
         let signed = |signature: &Signature| signature.task.is_some() && signature.approved.is_some();
         tasks.into_iter().any(left) || self.instance.state.rounds.values().flatten().any(signed)
+    }
+
+    /// Whether a token was ever at the step.
+    pub(crate) fn has_reached(&self, step: &Key) -> bool {
+        self.instance.state.steps.get(step).is_some_and(|step| step.count > 0)
     }
 
     fn node_of(&self, task: &Task) -> Result<&'a Node, Halt> {
@@ -195,6 +229,8 @@ impl<'a> Run<'_, 'a> {
             due_at,
             closed: None,
             outcome: None,
+            copies: Vec::new(),
+            reminders: Vec::new(),
         };
         let id = task.id;
         let data = json!({"task": task.id, "pool": task.pool, "assignee": task.assignee});

@@ -414,6 +414,8 @@ impl World {
                     && matches!(&task.pool, Pool::Queue(queue)
                 if self.pack.queues()[queue].lead.as_ref().is_some_and(|lead| viewer.roles.contains(lead)))
             }
+            TaskBox::Cc => task.copies.iter().any(|(person, _)| viewer.user == Some(*person)),
+            TaskBox::Started => task.status == TaskStatus::Open && viewer.user.is_some() && task.starter == viewer.user,
             TaskBox::Done => task.closed.is_some_and(|(_, by)| by == viewer.user),
         };
         let mut tasks: Vec<Task> = self.stored.tasks.values().filter(fits).cloned().collect();

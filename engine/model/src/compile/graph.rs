@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::Key;
 use crate::diagnostic::At;
-use crate::pack::workflow::{Action, Graph, Node, Start, Target};
+use crate::pack::workflow::{Action, Graph, Node, Resume, Start, Target};
 
 use super::blocks;
 use super::context::Context;
@@ -56,6 +56,11 @@ fn returns(context: &Context<'_>, graph: &Graph, arrows: &Arrows, node: &Node, a
             && !node.block.as_ref().is_some_and(|own| blocks::around(graph, own).any(|outer| outer == block))
         {
             let message = format!("`{key}` stands in a block that `{}` is not in", node.key);
+            context.error("FW0317", &at, message);
+        } else if node.task_form().is_some_and(|form| form.resume.contains(&Resume::BackToMe))
+            && (node.block.as_ref() != block || graph.nodes[target].task_form().is_none())
+        {
+            let message = format!("`back_to_me` needs a task of the same block to return to; `{key}` is none");
             context.error("FW0317", &at, message);
         }
     }

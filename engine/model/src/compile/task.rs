@@ -6,11 +6,11 @@ use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::Kind;
 use crate::documents::common::{Given, LevelWord};
-use crate::documents::steps::{self as author, ModeWord, RoundWord, VerbWord};
+use crate::documents::steps::{self as author, ModeWord, ResumeWord, RoundWord, VerbWord};
 use crate::expr::Type;
 use crate::pack::form::Level;
 use crate::pack::workflow::{
-    APPROVED, Action, Assign, AssignRule, Business, Due, IfEmpty, Mode, Outcome, REJECTED, TaskForm,
+    APPROVED, Action, Assign, AssignRule, Business, Due, IfEmpty, Mode, Outcome, REJECTED, Resume, TaskForm,
 };
 use crate::text::Text;
 
@@ -81,7 +81,8 @@ impl StepCompiler<'_, '_, '_> {
         let not = not.filter_map(|(index, person)| {
             context.setting(person, &self.flow.scope(), &Type::User, &at.key("not").index(index))
         });
-        let has = |verb: VerbWord| step.verbs.map_or(verb == VerbWord::Transfer, |verbs| verbs.contains(&verb));
+        let by_default = |verb: VerbWord| matches!(verb, VerbWord::Transfer | VerbWord::Cc);
+        let has = |verb: VerbWord| step.verbs.map_or(by_default(verb), |verbs| verbs.contains(&verb));
         let steps = step.return_to.iter().flat_map(|to| to.to.iter().enumerate());
         let return_to: Vec<Key> =
             steps.map(|(index, to)| self.flow.step(to, &[], &at.key("return").key("to").index(index))).collect();
@@ -103,7 +104,9 @@ impl StepCompiler<'_, '_, '_> {
             not: not.collect(),
             transfer: has(VerbWord::Transfer),
             delegate: has(VerbWord::Delegate),
+            resume: resume(step.return_to.and_then(|to| to.resume.as_deref())),
             return_to,
+            copy: has(VerbWord::Cc),
         }
     }
 
@@ -213,5 +216,17 @@ impl StepCompiler<'_, '_, '_> {
             }
         }
         (levels, others)
+    }
+}
+
+fn resume(words: Option<&[ResumeWord]>) -> Vec<Resume> {
+    words.map_or_else(|| vec![Resume::Rerun], |words| words.iter().copied().map(resumed).collect())
+}
+
+/// The author's word for how a returned task goes on.
+pub(super) fn resumed(word: ResumeWord) -> Resume {
+    match word {
+        ResumeWord::Rerun => Resume::Rerun,
+        ResumeWord::BackToMe => Resume::BackToMe,
     }
 }

@@ -43,9 +43,12 @@ pub(super) fn compile(
     let flow = Flow { context, document, form: author.form.as_ref().and_then(|form| forms.get(form.as_str())), names };
     let starts = flow.starts(&author.start, &at.key("start"));
     let withdraw = author.withdraw.as_ref().map(|withdraw| Withdraw {
-        until: match withdraw.until {
-            author::UntilWord::FirstDecision => WithdrawUntil::FirstDecision,
-            author::UntilWord::End => WithdrawUntil::End,
+        until: match &withdraw.until {
+            author::Until::FirstDecision => WithdrawUntil::FirstDecision,
+            author::Until::End => WithdrawUntil::End,
+            author::Until::Before(step) => {
+                WithdrawUntil::Before(flow.step(step, &[], &at.key("withdraw").key("until").key("before")))
+            }
         },
         set: step::assigned(&flow, &withdraw.set, &at.key("withdraw").key("set")),
     });

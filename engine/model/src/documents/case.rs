@@ -1,5 +1,6 @@
 //! `cases/<key>.json`: tests on a virtual clock. What the names in them mean is checked in `compile/case`.
 
+use super::steps::ResumeWord;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
@@ -112,8 +113,12 @@ pub struct CaseTask {
     pub queue: Option<String>,
     /// To which step, with `return`; the first allowed where absent.
     pub to: Option<String>,
+    /// How it goes on from there, with `return`; the step's default where absent.
+    pub resume: Option<ResumeWord>,
     /// Why, with `return`.
     pub reason: Option<String>,
+    /// Who gets a copy, with `cc`.
+    pub users: Option<Vec<String>>,
     /// What is said, with `comment`.
     pub text: Option<String>,
 }
@@ -131,6 +136,8 @@ pub enum TaskWord {
     Delegate,
     Resolve,
     Return,
+    Cc,
+    Remind,
     Withdraw,
     Comment,
 }

@@ -1,7 +1,7 @@
 //! `workflows/<key>.json`.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer};
 
 use super::common::{Formula, Keyed, expression};
 use super::steps::{Assignments, Step};
@@ -33,22 +33,63 @@ pub struct Workflow {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Withdraw {
-    /// Up to when: `first_decision` (nobody has completed a task of it) or `end`.
-    pub until: UntilWord,
+    /// Up to when: `first_decision` (nobody has completed a task of it), `end`, or before a step was reached.
+    pub until: Until,
     /// Assigned then.
     #[serde(default)]
     pub set: Assignments,
 }
 
 /// Up to when an instance may be taken back.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum UntilWord {
+#[derive(Debug, Clone)]
+pub enum Until {
     /// As long as nobody has completed a task of it.
     FirstDecision,
     /// As long as it runs.
     End,
+    /// As long as this step was not reached.
+    Before(String),
+}
+
+impl<'de> Deserialize<'de> for Until {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Word {
+            FirstDecision,
+            End,
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Word(Word),
+            Step { before: String },
+        }
+        Ok(match Either::deserialize(deserializer)? {
+            Either::Word(Word::FirstDecision) => Self::FirstDecision,
+            Either::Word(Word::End) => Self::End,
+            Either::Step { before } => Self::Before(before),
+        })
+    }
+}
+
+impl JsonSchema for Until {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Until".into()
+    }
+
+    // One schema for both forms: object keywords say nothing about strings, and the errors stay readable.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "description": "`first_decision`, `end`, or `{\"before\": step}`.",
+            "type": ["string", "object"],
+            "if": {"type": "string"},
+            "then": {"enum": ["first_decision", "end"]},
+            "properties": {"before": {"description": "As long as this step was not reached.", "type": "string"}},
+            "required": ["before"],
+            "additionalProperties": false,
+        })
+    }
 }
 
 /// An instance variable.

@@ -261,8 +261,12 @@ pub enum TaskBox {
     Claimable,
     /// Of the queues I serve, whoever holds them.
     Team,
+    /// What I have a copy of, done or not.
+    Cc,
     /// What I completed.
     Done,
+    /// Open, of what I started.
+    Started,
 }
 
 /// The columns of a list.

@@ -1,5 +1,6 @@
 //! Cases: a pack's own tests, every name in them resolved.
 
+use super::workflow::Resume;
 use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
@@ -190,9 +191,15 @@ pub enum TaskAct {
     Return {
         /// The step; the first allowed where absent.
         to: Option<Key>,
+        /// How it goes on from there; the step's default where absent.
+        resume: Option<Resume>,
         /// Why.
         reason: String,
     },
+    /// People get a copy.
+    Cc(Vec<Key>),
+    /// Whoever is to do it is reminded.
+    Remind,
     /// The instance is taken back by whoever started it.
     Withdraw,
     /// Something is said about it.

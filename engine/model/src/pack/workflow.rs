@@ -46,12 +46,14 @@ pub struct Withdraw {
 }
 
 /// Up to when an instance may be taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WithdrawUntil {
     /// As long as nobody has completed a task of it.
     FirstDecision,
     /// As long as it runs.
     End,
+    /// As long as this step was not reached.
+    Before(Key),
 }
 
 /// A way to begin.
@@ -277,6 +279,29 @@ pub struct TaskForm {
     pub delegate: bool,
     /// The steps it may be returned to.
     pub return_to: Vec<Key>,
+    /// How it may go on from there, the default first.
+    pub resume: Vec<Resume>,
+    /// Whether people may be given a copy of it.
+    pub copy: bool,
+}
+
+/// How a returned task goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// All between runs again; earlier signatures are void.
+    Rerun,
+    /// After the step it was returned to, straight back; signatures given stay.
+    BackToMe,
+}
+
+impl Resume {
+    /// The word of the definition language.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rerun => "rerun",
+            Self::BackToMe => "back_to_me",
+        }
+    }
 }
 
 /// Who may do a task, and what if that is nobody.

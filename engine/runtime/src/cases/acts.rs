@@ -161,10 +161,18 @@ impl World<'_> {
                 let fields = self.with_ids(form, fields);
                 (("resolves", with), Verb::Resolve { fields, expected_version: None })
             }
-            TaskAct::Return { to, reason } => {
+            TaskAct::Return { to, resume, reason } => {
                 let back = to.as_ref().map_or_else(String::new, |step| format!(" to {step}"));
-                (("returns", format!("{back}: {reason}")), Verb::Return { to: to.clone(), reason: reason.clone() })
+                let how = resume.map_or_else(String::new, |resume| format!(" ({})", resume.name()));
+                let verb = Verb::Return { to: to.clone(), resume: *resume, reason: reason.clone() };
+                (("returns", format!("{back}{how}: {reason}")), verb)
             }
+            TaskAct::Cc(users) => {
+                let ids = users.iter().map(|user| self.users.get(user).map(|user| user.id).unwrap_or_default());
+                let names: Vec<&str> = users.iter().map(|user| &**user).collect();
+                (("gives a copy of", format!(" to {}", names.join(", "))), Verb::Cc { users: ids.collect() })
+            }
+            TaskAct::Remind => (("reminds of", String::new()), Verb::Remind),
             TaskAct::Withdraw => (("withdraws", String::new()), Verb::Withdraw),
             TaskAct::Comment(text) => (("comments on", format!(": {text}")), Verb::Comment { text: text.clone() }),
         }

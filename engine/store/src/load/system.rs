@@ -99,19 +99,25 @@ impl Together {
     /// The loads of what was noted; the timer first, then the task, then the instance: everybody locks in this order.
     pub(super) fn finish(self, context: &Context) -> Vec<Load> {
         let lock = context.locking.at_least(Lock::Exclusive);
-        let found =
-            |table: &str, selection: &Selection, mut ids: Vec<Uuid>, lock: Lock, holds: fn(Vec<Uuid>) -> Holds| {
-                ids.sort_unstable();
-                let (columns, condition) = (selection.columns, equals_each(context.dialect, 1));
-                let sql = format!("SELECT {columns} FROM {table} WHERE id {condition} ORDER BY id{}", lock.clause());
-                let select = Select::new(sql, Vec::new(), selection.kinds).each(ids.clone());
-                (!ids.is_empty()).then(|| load(select, holds(ids)))
-            };
+        type Columns<'c> = (&'c str, &'static [ColumnKind]);
+        let of = |selection: &'static Selection| (selection.columns, selection.kinds);
+        let found = |table: &str,
+                     (columns, kinds): Columns<'_>,
+                     mut ids: Vec<Uuid>,
+                     lock: Lock,
+                     holds: fn(Vec<Uuid>) -> Holds| {
+            ids.sort_unstable();
+            let condition = equals_each(context.dialect, 1);
+            let sql = format!("SELECT {columns} FROM {table} WHERE id {condition} ORDER BY id{}", lock.clause());
+            let select = Select::new(sql, Vec::new(), kinds).each(ids.clone());
+            (!ids.is_empty()).then(|| load(select, holds(ids)))
+        };
+        let task_columns = codec::task_columns(context.dialect, "fw_task");
         let loads = [
-            found("fw_timer", &codec::TIMER, self.timers, lock, Holds::Timers),
-            found("fw_task", &codec::TASK, self.tasks, lock, Holds::Tasks),
-            found("fw_instance", &codec::INSTANCE, self.instances, lock, Holds::Instances),
-            found("fw_user", &codec::USER, self.users, context.locking.at_least(Lock::Shared), Holds::Users),
+            found("fw_timer", of(&codec::TIMER), self.timers, lock, Holds::Timers),
+            found("fw_task", (&task_columns, codec::TASK_KINDS), self.tasks, lock, Holds::Tasks),
+            found("fw_instance", of(&codec::INSTANCE), self.instances, lock, Holds::Instances),
+            found("fw_user", of(&codec::USER), self.users, context.locking.at_least(Lock::Shared), Holds::Users),
         ];
         loads.into_iter().flatten().collect()
     }

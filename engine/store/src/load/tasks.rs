@@ -9,24 +9,25 @@ use formwork_model::pack::analytics::TaskBox;
 use formwork_model::{Key, Pack};
 
 use super::system::text;
-use crate::codec::TASK;
+use crate::codec::{TASK_KINDS, task_columns};
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_id};
 use crate::statement::Select;
 
 /// The open tasks of an instance, oldest first.
 pub(super) fn open_of(dialect: Dialect, instance: Uuid) -> Select {
-    let sql = format!("SELECT {} FROM fw_task WHERE instance = $1 AND status = 'open' ORDER BY id", TASK.columns);
-    Select::new(sql, vec![bind_id(dialect, instance)], TASK.kinds)
+    let columns = task_columns(dialect, "fw_task");
+    let sql = format!("SELECT {columns} FROM fw_task WHERE instance = $1 AND status = 'open' ORDER BY id");
+    Select::new(sql, vec![bind_id(dialect, instance)], TASK_KINDS)
 }
 
 /// The tasks of a record: open ones first, then the newest; at most 200.
 pub(super) fn of_record(dialect: Dialect, record: Uuid) -> Select {
+    let columns = task_columns(dialect, "fw_task");
     let sql = format!(
-        "SELECT {} FROM fw_task WHERE record = $1 \
-         ORDER BY CASE status WHEN 'open' THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 200",
-        TASK.columns
+        "SELECT {columns} FROM fw_task WHERE record = $1 \
+         ORDER BY CASE status WHEN 'open' THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 200"
     );
-    Select::new(sql, vec![bind_id(dialect, record)], TASK.kinds)
+    Select::new(sql, vec![bind_id(dialect, record)], TASK_KINDS)
 }
 
 /// A page of a box: what is due first comes first, what has no date last; of what is done, the newest first.
@@ -34,12 +35,22 @@ pub(super) fn of_box(dialect: Dialect, pack: &Pack, query: &TaskQuery) -> Select
     let mut sql = String::new();
     let mut params = vec![text(&query.pack)];
     let user = query.viewer.user.map_or_else(|| ColumnKind::Id.null(dialect), |user| bind_id(dialect, user));
-    let columns = TASK.columns.split(',').map(|name| format!("t.{}", name.trim())).collect::<Vec<_>>().join(", ");
+    let columns = task_columns(dialect, "t");
     let _ = write!(sql, "SELECT {columns} FROM fw_task t WHERE t.pack = $1");
     match query.tasks {
         TaskBox::Mine => {
             params.push(user);
             sql.push_str(" AND t.status = 'open' AND t.assignee = $2");
+        }
+        TaskBox::Cc => {
+            params.push(user);
+            sql.push_str(
+                " AND EXISTS (SELECT 1 FROM fw_task_person p WHERE p.task = t.id AND p.kind = 'copy' AND p.person = $2)",
+            );
+        }
+        TaskBox::Started => {
+            params.push(user);
+            sql.push_str(" AND t.status = 'open' AND t.starter = $2");
         }
         TaskBox::Done => {
             params.push(user);
@@ -78,7 +89,7 @@ pub(super) fn of_box(dialect: Dialect, pack: &Pack, query: &TaskQuery) -> Select
     }
     let order = if newest { "t.closed_at DESC, t.id" } else { "t.due_at ASC NULLS LAST, t.id" };
     let _ = write!(sql, " ORDER BY {order} LIMIT {}", u64::from(query.limit) + 1);
-    Select::new(sql, params, TASK.kinds)
+    Select::new(sql, params, TASK_KINDS)
 }
 
 /// `pool_kind = 'queue' and pool_key in (…)`.

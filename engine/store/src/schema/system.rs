@@ -24,6 +24,10 @@ pub(crate) const STEPS: &[&[&str]] = &[&[
     "CREATE INDEX fw_task_assignee ON fw_task (assignee, due_at, id) WHERE status = 'open'",
     "CREATE INDEX fw_task_pool ON fw_task (pool_kind, pool_key, due_at, id) WHERE status = 'open'",
     "CREATE INDEX fw_task_closed_by ON fw_task (closed_by, closed_at) WHERE status = 'done'",
+    "CREATE INDEX fw_task_starter ON fw_task (starter, due_at, id) WHERE status = 'open'",
+    // kind: copy, reminder. at: when it was given, or made last.
+    "CREATE TABLE fw_task_person (task @id NOT NULL, person @id NOT NULL, kind @text NOT NULL, at @time NOT NULL, PRIMARY KEY (task, person, kind))",
+    "CREATE INDEX fw_task_person_person ON fw_task_person (person, kind, task)",
     "CREATE TABLE fw_timer (id @id PRIMARY KEY, instance @id NOT NULL, pack @text NOT NULL, activation @int NOT NULL, event @text NOT NULL, due_at @time NOT NULL)",
     "CREATE INDEX fw_timer_due ON fw_timer (due_at, id)",
     "CREATE INDEX fw_timer_instance ON fw_timer (instance)",

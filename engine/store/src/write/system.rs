@@ -9,7 +9,7 @@ use formwork_core::instance::{Instance, Subscription, Task, TimerRow};
 use formwork_model::Key;
 
 use super::{Batches, request_actor, unfit};
-use crate::codec::{pool_words, reply_document, status_word, task_status_word};
+use crate::codec::{COPY, REMINDER, pool_words, reply_document, status_word, task_status_word};
 use crate::dialect::{Bound, ColumnKind, Dialect, Unfit, bind_id, bind_instant};
 use crate::statement::Action;
 use crate::{Failure, Fault};
@@ -35,6 +35,10 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet) -> R
     }
     for task in &changes.tasks {
         add(batches, Action::Upsert, "fw_task", 1, task_cells(dialect, pack, task)?);
+        for (kind, person, at) in task_people(task) {
+            let cells = Cells::new(dialect).id("task", Some(task.id)).id("person", Some(person)).text("kind", kind)?;
+            add(batches, Action::Upsert, "fw_task_person", 3, cells.time("at", Some(at)));
+        }
     }
     for id in &changes.timers_removed {
         add(batches, Action::Delete, "fw_timer", 1, Cells::new(dialect).id("id", Some(*id)));
@@ -110,6 +114,12 @@ fn task_cells(dialect: Dialect, pack: &str, task: &Task) -> Result<Cells, Failur
     let cells = cells.text("status", task_status_word(task.status))?.time("created_at", Some(task.created_at));
     let cells = cells.time("due_at", task.due_at).time("closed_at", task.closed.map(|(at, _)| at));
     cells.id("closed_by", task.closed.and_then(|(_, by)| by)).maybe_text("outcome", task.outcome.as_deref())
+}
+
+/// Who stands by a task: how, who, and since when.
+fn task_people(task: &Task) -> impl Iterator<Item = (&'static str, Uuid, DateTime<Utc>)> {
+    let copies = task.copies.iter().map(|(person, at)| (COPY, *person, *at));
+    copies.chain(task.reminders.iter().map(|(person, at)| (REMINDER, *person, *at)))
 }
 
 fn timer_cells(dialect: Dialect, timer: &TimerRow) -> Result<Cells, Failure> {

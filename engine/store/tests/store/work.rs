@@ -69,6 +69,8 @@ fn task(number: u128, pool: Pool) -> Task {
         due_at: None,
         closed: None,
         outcome: None,
+        copies: Vec::new(),
+        reminders: Vec::new(),
     }
 }
 
@@ -257,12 +259,18 @@ async fn boxes_hold_what_is_due_first(world: Arc<World>) {
     tasks[5].assignee = Some(id(7));
     let mut done = task(17, Pool::Person);
     (done.status, done.closed) = (TaskStatus::Done, Some((at(9), Some(id(7)))));
+    // Of the queue south: the viewer has a copy, and has reminded of it.
+    tasks[2].copies = vec![(id(7), at(3)), (id(9), at(4))];
+    tasks[2].reminders = vec![(id(7), at(5))];
+    tasks[3].starter = Some(id(7));
     tasks.push(done);
     write(&world, ChangeSet { tasks, ..Default::default() }).await;
 
     let pack = world.pack();
     let viewer = Viewer::person(&pack, id(7), &["agent".into()], vec!["north".into()], "en");
-    let cases: [(TaskBox, &[u128]); 4] = [
+    let cases: [(TaskBox, &[u128]); 6] = [
+        (TaskBox::Cc, &[13]),
+        (TaskBox::Started, &[14]),
         (TaskBox::Mine, &[16]),
         (TaskBox::Claimable, &[12, 11, 14]),
         // They serve north, and lead south.
@@ -277,6 +285,10 @@ async fn boxes_hold_what_is_due_first(world: Arc<World>) {
             let page =
                 asked(&world, needs, |facts| facts.task_pages.first().map(|(_, page, more)| (page.clone(), *more)));
             let (page, more) = page.await;
+            for task in page.iter().filter(|task| task.id == id(13)) {
+                assert_eq!(task.copies, [(id(7), at(3)), (id(9), at(4))]);
+                assert_eq!(task.reminders, [(id(7), at(5))]);
+            }
             found.extend(page.iter().map(|task| task.id.as_u128()));
             after = page.last().map(|task| task.id);
             if !more {

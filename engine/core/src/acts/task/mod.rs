@@ -1,11 +1,13 @@
 //! Act on a task. Refusals are checked in the order of workflow.md §2.4: `task_not_found` (also if one may not know of
 //! it), `task_closed`, `instance_suspended`, then those of the verb.
 
+mod cc;
 mod claim;
 mod comment;
 mod complete;
 mod delegate;
 mod release;
+mod remind;
 mod send_back;
 mod transfer;
 mod withdraw;
@@ -51,7 +53,11 @@ pub(crate) fn task(turn: &mut Turn<'_>, id: Uuid, verb: &Verb) -> Result<(), Sto
         Verb::Complete { outcome, fields, expected_version } => {
             complete::complete(turn, task, instance, &work, outcome, fields, *expected_version)
         }
-        Verb::Return { to, reason } => send_back::send_back(turn, task, instance, &work, to.as_ref(), reason),
+        Verb::Return { to, resume, reason } => {
+            send_back::send_back(turn, task, instance, &work, (to.as_ref(), *resume), reason)
+        }
+        Verb::Cc { users } => cc::cc(turn, task, work.form, users),
+        Verb::Remind => remind::remind(turn, task),
         Verb::Withdraw => withdraw::withdraw(turn, &task, instance, &work),
         Verb::Comment { text } => comment::comment(turn, &task, text),
     }

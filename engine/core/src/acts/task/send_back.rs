@@ -1,8 +1,10 @@
-//! Send a task back to an earlier step (退回); everything between runs again, earlier signatures are void.
+//! Send a task back to an earlier step (退回): everything between runs again and earlier signatures are void, or it comes
+//! straight back once that step is done, and signatures given stay.
 
 use serde_json::json;
 
 use formwork_model::Key;
+use formwork_model::pack::workflow::Resume;
 
 use super::{Work, settle};
 use crate::Stop;
@@ -21,7 +23,7 @@ pub(super) fn send_back<'a>(
     mut task: Task,
     mut instance: Instance,
     work: &Work<'a>,
-    to: Option<&Key>,
+    (to, resume): (Option<&Key>, Option<Resume>),
     reason: &str,
 ) -> Result<(), Stop> {
     if !is_holder(turn.actor(), &task) || task.owner.is_some() {
@@ -43,14 +45,18 @@ pub(super) fn send_back<'a>(
     let Some(target) = target.filter(visited) else {
         return Err(turn.refuse(RejectionKind::Invalid, "return_target_invalid"));
     };
+    let allowed = &work.form.resume;
+    let Some(resume) = resume.or(allowed.first().copied()).filter(|resume| allowed.contains(resume)) else {
+        return Err(turn.refuse(RejectionKind::Forbidden, "resume_not_allowed"));
+    };
     let mut session = work.filled(turn, &task, &serde_json::Map::new(), None)?;
     task.status = TaskStatus::Done;
     task.closed = Some((turn.context.at, turn.actor().user));
     task.outcome = Some("returned".to_owned());
-    settle(turn, task.clone(), "task.returned", json!({"to": target, "reason": reason}));
+    settle(turn, task.clone(), "task.returned", json!({"to": target, "resume": resume.name(), "reason": reason}));
     instance.revision += 1;
     let mut run = Run::new(turn, work.pack, work.workflow, session.as_mut(), instance);
-    let result = run.send_back(&task, target);
+    let result = run.send_back(&task, target, resume);
     run.finish(result)?;
     if let Some(mut session) = session {
         turn.write_or_refuse(&mut session)?;

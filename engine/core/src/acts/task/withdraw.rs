@@ -29,7 +29,12 @@ pub(super) fn withdraw<'a>(
     let mut session = work.filled(turn, task, &Map::new(), None)?;
     instance.revision += 1;
     let run = Run::new(turn, work.pack, work.workflow, session.as_mut(), instance);
-    if rule.until == WithdrawUntil::FirstDecision && run.is_decided() {
+    let is_too_late = match &rule.until {
+        WithdrawUntil::End => false,
+        WithdrawUntil::FirstDecision => run.is_decided(),
+        WithdrawUntil::Before(step) => run.has_reached(step),
+    };
+    if is_too_late {
         return Err(turn.refuse(RejectionKind::Conflict, "withdraw_too_late"));
     }
     run.withdraw(&rule.set)?;

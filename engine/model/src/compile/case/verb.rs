@@ -1,5 +1,6 @@
 //! What a step of a case does.
 
+use crate::compile::task::resumed;
 use indexmap::IndexMap;
 
 use crate::Key;
@@ -186,8 +187,21 @@ impl Script<'_, '_> {
                     missing("reason");
                     return None;
                 };
-                TaskAct::Return { to: task.to.as_deref().map(Key::from), reason }
+                let resume = task.resume.map(resumed);
+                TaskAct::Return { to: task.to.as_deref().map(Key::from), resume, reason }
             }
+            TaskWord::Cc => match &task.users {
+                Some(users) => {
+                    let users = users.iter().enumerate();
+                    let users = users.map(|(index, user)| self.user(user, &at.key("users").index(index), false));
+                    TaskAct::Cc(users.collect::<Option<_>>()?)
+                }
+                None => {
+                    missing("users");
+                    return None;
+                }
+            },
+            TaskWord::Remind => TaskAct::Remind,
             TaskWord::Withdraw => TaskAct::Withdraw,
             TaskWord::Comment => match &task.text {
                 Some(text) => TaskAct::Comment(text.clone()),

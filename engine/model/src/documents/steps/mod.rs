@@ -38,7 +38,7 @@ registry! {
 pub use approval::ModeWord;
 pub use event::Event;
 pub use parallel::Join;
-pub use user::{Assign, Due, IfEmpty, Outcome, Return, RoundWord, VerbWord};
+pub use user::{Assign, Due, IfEmpty, Outcome, ResumeWord, Return, RoundWord, VerbWord};
 
 /// A step.
 pub type Step = Entry<StepCommon, StepOptions>;

@@ -28,7 +28,7 @@ pub struct User {
     #[serde(default)]
     #[schemars(extend("items" = serde_json::json!({"x-formwork-expression": value_expression("user", "workflow")})))]
     pub not: Vec<Given>,
-    /// Verbs beside `claim`, `release`, `complete` and `comment`; `transfer` where absent.
+    /// Verbs beside `claim`, `release`, `complete`, `comment` and `remind`; `transfer` and `cc` where absent.
     pub verbs: Option<Vec<VerbWord>>,
     /// Where it may be returned to, with the verb `return`.
     #[serde(rename = "return")]
@@ -46,15 +46,31 @@ pub enum VerbWord {
     Delegate,
     /// Send it back to an earlier step.
     Return,
+    /// Give people a copy of it, to read.
+    Cc,
 }
 
-/// Where a task may be returned to; everything between runs again.
+/// Where a task may be returned to, and how it goes on from there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Return {
     /// Earlier steps.
     #[schemars(length(min = 1))]
     pub to: Vec<String>,
+    /// How it may go on; `rerun` where absent. With both, whoever returns it chooses, and the first is the default.
+    #[schemars(length(min = 1))]
+    pub resume: Option<Vec<ResumeWord>>,
+}
+
+/// How a returned task goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum ResumeWord {
+    /// All between runs again; earlier signatures are void.
+    Rerun,
+    /// After the step it was returned to, straight back to who returned it; signatures given stay.
+    BackToMe,
 }
 
 /// Who may do a task: exactly one of `queue`, `role` and `user`.
