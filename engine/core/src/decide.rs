@@ -35,22 +35,25 @@ pub fn decide(
         ids: Ids::new(at, stimulus.seed),
         change: ChangeSet::default(),
     };
-    match &stimulus.act {
-        Act::Create { form, values, effects } => acts::create(&mut turn, form, values, *effects)?,
-        Act::Update { form, id, expected_version, patch } => {
-            acts::update(&mut turn, form, *id, *expected_version, patch)?;
-        }
-        Act::Delete { form, id, expected_version } => acts::delete(&mut turn, form, *id, *expected_version)?,
-        Act::Upsert { form, by, values, effects } => acts::upsert(&mut turn, form, by, values, *effects)?,
-        Act::Task { id, verb } => acts::task(&mut turn, *id, verb)?,
-        Act::Start { workflow, record, key } => acts::start(&mut turn, workflow, *record, key)?,
-        Act::Scheduled { workflow, start, due_at, row } => {
-            acts::scheduled(&mut turn, workflow, start, *due_at, *row)?;
-        }
-        Act::Timer { id } => acts::timer(&mut turn, *id)?,
-        Act::Message { name, key, id, data } => acts::message(&mut turn, name, key, id.as_deref(), data)?,
-        Act::Instance { id, verb, reason } => acts::instance(&mut turn, *id, verb, reason)?,
-        Act::Comment { form, id, text } => acts::comment(&mut turn, form, *id, text)?,
+    match act(&mut turn, &stimulus.act) {
+        Ok(()) => Ok(turn.change),
+        Err(Stop::TooMany(too_many)) => Err(Box::new(too_many.refusal(pack, &stimulus.actor.language)).into()),
+        Err(stop) => Err(stop),
     }
-    Ok(turn.change)
+}
+
+fn act<'a>(turn: &mut Turn<'a>, act: &'a Act) -> Result<(), Stop> {
+    match act {
+        Act::Create { form, values, effects } => acts::create(turn, form, values, *effects),
+        Act::Update { form, id, expected_version, patch } => acts::update(turn, form, *id, *expected_version, patch),
+        Act::Delete { form, id, expected_version } => acts::delete(turn, form, *id, *expected_version),
+        Act::Upsert { form, by, values, effects } => acts::upsert(turn, form, by, values, *effects),
+        Act::Task { id, verb } => acts::task(turn, *id, verb),
+        Act::Start { workflow, record, key } => acts::start(turn, workflow, *record, key),
+        Act::Scheduled { workflow, start, due_at, row } => acts::scheduled(turn, workflow, start, *due_at, *row),
+        Act::Timer { id } => acts::timer(turn, *id),
+        Act::Message { name, key, id, data } => acts::message(turn, name, key, id.as_deref(), data),
+        Act::Instance { id, verb, reason } => acts::instance(turn, *id, verb, reason),
+        Act::Comment { form, id, text } => acts::comment(turn, form, *id, text),
+    }
 }

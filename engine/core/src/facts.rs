@@ -12,6 +12,7 @@ use formwork_model::pack::analytics::TaskBox;
 use formwork_model::{Key, Value};
 
 use crate::change::Event;
+use crate::eval::Find;
 use crate::instance::{Instance, Subscription, Task, TimerRow};
 use crate::read::Query;
 use crate::record::Record;
@@ -42,6 +43,8 @@ pub enum Need {
         /// Key of the unique whose `where` narrows the search.
         unique: Option<Key>,
     },
+    /// The records a look-up wants. While a stimulus is decided, no record may join or leave them before it is written.
+    Found(Find),
     /// The next number of a series.
     Series {
         /// The form.
@@ -131,6 +134,9 @@ pub struct Facts {
     pub backlinks: HashMap<(Key, Key, Uuid), Vec<Arc<Record>>>,
     /// Answers to [`Need::Unique`], in the order they came: (form, fields, values, unique) → the record.
     pub uniques: Vec<(Need, Option<Uuid>)>,
+    /// Answers to [`Need::Found`]: the ids, ascending; none where there are more than there may be. The records are
+    /// among [`Facts::records`].
+    pub found: Vec<(Find, Option<Vec<Uuid>>)>,
     /// By (form, field, period): the number allotted to this transaction.
     pub series: HashMap<(Key, Key, String), i64>,
     /// By id.
@@ -178,6 +184,21 @@ impl Facts {
     /// Adds a loaded record (or that there is none).
     pub fn add_record(&mut self, form: Key, id: Uuid, record: Option<Record>) {
         self.records.insert((form, id), record.map(Arc::new));
+    }
+
+    /// Adds what a look-up found: at most one record more than it may find.
+    pub fn add_found(&mut self, find: Find, records: Vec<Record>) {
+        let is_whole = records.len() <= find.most as usize;
+        let ids = is_whole.then(|| records.iter().map(|record| record.id).collect());
+        for record in records.into_iter().filter(|_| is_whole) {
+            self.add_record(find.form.clone(), record.id, Some(record));
+        }
+        self.found.push((find, ids));
+    }
+
+    /// The answer to a [`Need::Found`]; none where it was not asked yet.
+    pub(crate) fn found_of(&self, find: &Find) -> Option<Option<&[Uuid]>> {
+        self.found.iter().find(|(asked, _)| asked == find).map(|(_, ids)| ids.as_deref())
     }
 
     /// The answer to a [`Need::Unique`]; none where it was not asked yet.

@@ -43,6 +43,8 @@ pub use rejection::{FieldError, Rejection, RejectionKind};
 pub use stimulus::{Act, Stimulus};
 pub use viewer::{Viewer, ViewerKind};
 
+use eval::TooMany;
+
 /// Why a pure function of the core came to no answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stop {
@@ -53,6 +55,9 @@ pub enum Stop {
     /// A number or a time became too large: an error of the field or the step it was for. Where nothing is to be said at a
     /// field or a step, the transaction rolls back.
     Overflow(String),
+    /// A look-up found more records than it may: an error of the field or the step it was for, else the caller is
+    /// refused.
+    TooMany(TooMany),
     /// A defect of ours, or an expression without an end in sight. The transaction rolls back.
     Fault(String),
 }

@@ -35,6 +35,11 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "hidden" => ("您无权查看的内容未通过校验", "something you may not see does not hold"),
         "null_character" => ("{label}含有不允许的字符", "{label} holds a character that is not allowed"),
         "overflow" => ("{label}的计算结果超出范围", "the value computed for {label} is out of range"),
+        "lookup_ambiguous" => (
+            "“{label}”中有多条记录符合条件，只应有一条",
+            "more than one record of {label} matches, and there should be one",
+        ),
+        "lookup_too_many" => ("“{label}”中符合条件的记录超过 {limit} 条", "more than {limit} records of {label} match"),
         "ragged" => {
             ("这一行的列数与表头不同（{limit}）", "the row has another number of columns than the header ({limit})")
         }

@@ -39,6 +39,7 @@ const PAGES: &[(&str, &str)] = &[
     ("FW0211", include_str!("../codes/FW0211.md")),
     ("FW0212", include_str!("../codes/FW0212.md")),
     ("FW0213", include_str!("../codes/FW0213.md")),
+    ("FW0214", include_str!("../codes/FW0214.md")),
     ("FW0301", include_str!("../codes/FW0301.md")),
     ("FW0302", include_str!("../codes/FW0302.md")),
     ("FW0303", include_str!("../codes/FW0303.md")),

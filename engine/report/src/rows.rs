@@ -133,6 +133,8 @@ impl<'a> Rows<'a> {
                 let held = raised.collect::<Result<_, _>>()?;
                 self.touched.borrow_mut().backlinks.insert((link, to), Leveled { level, held });
             }
+            // The checker lets no look-up into what is computed on reading.
+            Missing::Found(find) => return Err(Fault::NotLoaded(find.form)),
         }
         Ok(())
     }

@@ -42,6 +42,9 @@ impl Rounds {
             Ok(answer) => Ok(Said::Answer(answer)),
             Err(Stop::Reject(rejection)) => Err(Failure::Rejected(rejection)),
             Err(Stop::Fault(message) | Stop::Overflow(message)) => Err(Fault::new(message).into()),
+            Err(Stop::TooMany(too_many)) => {
+                Err(Fault::new(format!("a look-up into `{}` found too much", too_many.form)).into())
+            }
             Err(Stop::Need(needs)) => {
                 self.made += 1;
                 if needs.is_empty() || self.made > ROUNDS_MAX {

@@ -110,6 +110,7 @@ pub fn shapes() -> &'static Shapes {
 pub fn scope(shapes: &Shapes) -> Scope<'_> {
     let mut scope = Scope::new(shapes, vec![table("item", None)]);
     scope.user = true;
+    scope.lookups = true;
     scope
 }
 

@@ -40,18 +40,14 @@ pub enum Backend {
 
 /// Expressions over `item` for that back end, nested at most so deep, with their type.
 pub fn expressions(backend: Backend, depth: usize) -> impl Strategy<Value = (Sort, String)> {
-    let row = Grown::new(backend, Place::Row, depth.saturating_sub(1));
-    let mark = Grown::new(backend, Place::Mark, depth.saturating_sub(1));
-    let item = Grown::with_folds(backend, depth, &row, &mark);
+    let item = Grown::with_folds(backend, depth, &Inner::new(backend, depth.saturating_sub(1)));
     let all: Vec<_> = SORTS.iter().map(|sort| item.of(*sort).prop_map(move |text| (*sort, text))).collect();
     proptest::strategy::Union::new(all)
 }
 
 /// Conditions over `item` for that back end.
 pub fn conditions(backend: Backend, depth: usize) -> impl Strategy<Value = String> {
-    let row = Grown::new(backend, Place::Row, depth.saturating_sub(1));
-    let mark = Grown::new(backend, Place::Mark, depth.saturating_sub(1));
-    Grown::with_folds(backend, depth, &row, &mark).of(Sort::Boolean)
+    Grown::with_folds(backend, depth, &Inner::new(backend, depth.saturating_sub(1))).of(Sort::Boolean)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +55,26 @@ enum Place {
     Item,
     Row,
     Mark,
+    /// The party a look-up looks at.
+    It,
+}
+
+/// What stands in the rows of functions over them.
+struct Inner {
+    row: Grown,
+    mark: Grown,
+    /// In look-ups, whose conditions run in the database.
+    it: Grown,
+}
+
+impl Inner {
+    fn new(backend: Backend, depth: usize) -> Self {
+        Self {
+            row: Grown::new(backend, Place::Row, depth),
+            mark: Grown::new(backend, Place::Mark, depth),
+            it: Grown::new(Backend::Sql, Place::It, depth),
+        }
+    }
 }
 
 /// One strategy per sort.
@@ -71,8 +87,8 @@ impl Grown {
         (0..depth).fold(Self::leaves(place), |below, _| below.grow(backend, None))
     }
 
-    fn with_folds(backend: Backend, depth: usize, row: &Grown, mark: &Grown) -> Self {
-        (0..depth).fold(Self::leaves(Place::Item), |below, _| below.grow(backend, Some((row, mark))))
+    fn with_folds(backend: Backend, depth: usize, inner: &Inner) -> Self {
+        (0..depth).fold(Self::leaves(Place::Item), |below, _| below.grow(backend, Some(inner)))
     }
 
     fn leaves(place: Place) -> Self {
@@ -93,7 +109,7 @@ impl Grown {
     }
 
     /// One level more.
-    fn grow(&self, backend: Backend, rows: Option<(&Grown, &Grown)>) -> Self {
+    fn grow(&self, backend: Backend, inner: Option<&Inner>) -> Self {
         let by_sort = SORTS.map(|sort| {
             let mut shapes: Vec<(u32, BoxedStrategy<String>)> = vec![(2, self.of(sort))];
             for (least, template) in templates(sort) {
@@ -101,10 +117,15 @@ impl Grown {
                     shapes.push((1, self.filled(template)));
                 }
             }
-            if let Some((row, mark)) = rows.filter(|_| backend != Backend::Polars) {
+            if let Some(inner) = inner.filter(|_| backend != Backend::Polars) {
                 for (least, of, template) in folds(sort) {
                     if runs_in(*least, backend) {
-                        shapes.push((1, if *of == "row" { row.filled(template) } else { mark.filled(template) }));
+                        let of = match *of {
+                            "row" => &inner.row,
+                            "mark" => &inner.mark,
+                            _ => &inner.it,
+                        };
+                        shapes.push((1, of.filled(template)));
                     }
                 }
             }
@@ -203,6 +224,14 @@ fn fields(place: Place, sort: Sort) -> &'static [&'static str] {
         (Place::Mark, Sort::Date) => &["outer.until"],
         (Place::Mark, Sort::DateTime) => &["outer.then"],
         (Place::Mark, Sort::Kind) => &["outer.kind"],
+        (Place::It, Sort::Boolean) => &["flag", "it.boss == owner", "it.id == owner", "it.since == null"],
+        (Place::It, Sort::Integer) => &["it.level", "it.boss.level", "m", "owner.level"],
+        (Place::It, Sort::Decimal) => &["d"],
+        (Place::It, Sort::Money) => &["cost"],
+        (Place::It, Sort::Text) => &["it.name", "it.boss.name", "a", "owner.name"],
+        (Place::It, Sort::Date) => &["it.since", "day"],
+        (Place::It, Sort::DateTime) => &["it.created_at", "at"],
+        (Place::It, Sort::Kind) => &["kind"],
     }
 }
 
@@ -331,9 +360,13 @@ fn templates(sort: Sort) -> &'static [(char, &'static str)] {
 /// Functions over rows: the place of their second argument, and the whole.
 fn folds(sort: Sort) -> &'static [(char, &'static str, &'static str)] {
     match sort {
-        Sort::Boolean => {
-            &[('s', "row", "any(rows, {B})"), ('s', "row", "all(rows, {B})"), ('s', "mark", "any(marks, {B})")]
-        }
+        Sort::Boolean => &[
+            ('s', "row", "any(rows, {B})"),
+            ('s', "row", "all(rows, {B})"),
+            ('s', "mark", "any(marks, {B})"),
+            ('r', "it", "any(lookup_all(party, {B}, {B}))"),
+            ('r', "it", "b in lookup_all(party, {T}, {B})"),
+        ],
         Sort::Integer => &[
             ('s', "row", "count(rows, {B})"),
             ('s', "mark", "count(marks, {B})"),
@@ -341,25 +374,31 @@ fn folds(sort: Sort) -> &'static [(char, &'static str, &'static str)] {
             ('s', "mark", "max(marks, {I})"),
             ('r', "row", "first(rows, {I}, {T})"),
             ('r', "mark", "count(filter(marks, {B}), {B})"),
+            ('r', "it", "count(lookup_all(party, {T}, {B}))"),
+            ('r', "it", "lookup(party, {I}, it.id == owner and {B})"),
         ],
         Sort::Decimal => &[
             ('r', "row", "avg(rows, {I})"),
             ('r', "row", "median(rows, {D})"),
+            ('r', "it", "avg(lookup_all(party, {D}, {B}))"),
             ('r', "row", "median(take(rows, 2, {I}), {I})"),
             ('s', "row", "sum(rows, {D})"),
         ],
         Sort::Money => &[
             ('r', "row", "sum(filter(rows, {B}), {M})"),
             ('r', "row", "first(filter(rows, {B}), {M}, {M})"),
+            ('r', "it", "sum(lookup_all(party, {M}, {B}))"),
             ('s', "row", "sum(rows, {M})"),
             ('s', "row", "min(rows, {M})"),
         ],
         Sort::Text => &[
             ('s', "row", "max(rows, {T})"),
             ('r', "row", "join(rows, {T}, ', ')"),
+            ('r', "it", "join(lookup_all(party, {T}, {B}), '/')"),
             ('r', "row", "join(take(filter(rows, {B}), 3, {Y}), {T}, '')"),
         ],
-        Sort::Date => &[('r', "row", "first(rows, {Y}, {Z})")],
-        _ => &[],
+        Sort::Date => &[('r', "row", "first(rows, {Y}, {Z})"), ('r', "it", "max(lookup_all(party, {Y}, {B}))")],
+        Sort::DateTime => &[('r', "it", "lookup(party, {Z}, it.id == owner.boss and {B})")],
+        Sort::Kind => &[],
     }
 }

@@ -1,4 +1,4 @@
-//! The cases of the shipped packs, on both stores: the same transcript, and it is the one that was reviewed. And cases
+//! The cases of the shipped packs, and of packs made for tests (`tests/packs`), on both stores: the same transcript, and it is the one that was reviewed. And cases
 //! that must fail, so that the player is known to look.
 
 use std::path::{Path, PathBuf};
@@ -85,10 +85,20 @@ async fn hello_on_postgres() {
     play_all(&Postgres::default(), "examples/hello").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn parcels_on_sqlite() {
+    play_all(&Sqlite::default(), "tests/packs/parcels").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parcels_on_postgres() {
+    play_all(&Postgres::default(), "tests/packs/parcels").await;
+}
+
 #[test]
 fn no_transcript_is_forgotten() {
     let mut known = Vec::new();
-    for path in ["definitions/crm", "examples/hello"] {
+    for path in ["definitions/crm", "examples/hello", "tests/packs/parcels"] {
         let (key, files) = read_pack(&folder(path)).expect("the pack can be read");
         let cases = files.iter().filter_map(|(path, _)| path.strip_prefix("cases/")?.strip_suffix(".json"));
         known.extend(cases.map(|case| format!("{key}.{case}.txt")));

@@ -18,7 +18,7 @@ use crate::viewer::Viewer;
 ///
 /// # Errors
 /// The form whose row rule cannot be asked over a link, because it counts rows of its own.
-pub(super) fn within_rights(pack: &Pack, viewer: &Viewer, ir: &Ir) -> Result<Ir, Key> {
+pub(crate) fn within_rights(pack: &Pack, viewer: &Viewer, ir: &Ir) -> Result<Ir, Key> {
     match ir {
         Ir::Field(path) => field(pack, viewer, path),
         Ir::Fold(fold, rows, each) => {
@@ -57,7 +57,7 @@ pub(super) fn for_public(rule: &Ir) -> Ir {
 }
 
 /// The same node with its parts replaced.
-pub(super) fn rebuilt<E>(ir: &Ir, part: &mut dyn FnMut(&Ir) -> Result<Ir, E>) -> Result<Ir, E> {
+pub(crate) fn rebuilt<E>(ir: &Ir, part: &mut dyn FnMut(&Ir) -> Result<Ir, E>) -> Result<Ir, E> {
     let mut one = |ir: &Ir| part(ir).map(Box::new);
     Ok(match ir {
         Ir::Literal(_) | Ir::Name(_) | Ir::Field(_) => ir.clone(),

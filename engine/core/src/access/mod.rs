@@ -28,12 +28,13 @@ use crate::record::Record;
 use crate::scene::{Context, Scene};
 use crate::viewer::{Viewer, ViewerKind};
 
+pub(crate) use hops::{rebuilt, within_rights};
 pub(crate) use mask::mask_text;
 pub use mask::masked;
 pub(crate) use options::link_options;
 pub(crate) use project::Presenter;
 pub use query::{LIMIT_MAX, ListRequest, query};
-pub(crate) use query::{check_fields, cursor_after, not_for};
+pub(crate) use query::{and, bound_for, check_fields, cursor_after, not_for};
 pub use shapes::shapes;
 
 /// What one viewer may see of one form and do with it, in one place for every path.

@@ -85,7 +85,7 @@ pub fn query(
 }
 
 /// The predicate with everything that reads no row replaced by its value: `user.id`, `now`, `settings.x`.
-pub(super) fn bound_for(pack: &Pack, viewer: &Viewer, at: DateTime<Utc>, predicate: &Ir) -> Result<Ir, Stop> {
+pub(crate) fn bound_for(pack: &Pack, viewer: &Viewer, at: DateTime<Utc>, predicate: &Ir) -> Result<Ir, Stop> {
     Ok(bind(predicate, &Environment::new(at, *pack.timezone(), viewer, pack, &Nothing))?)
 }
 
@@ -239,7 +239,7 @@ impl Asker<'_> {
     }
 }
 
-pub(super) fn and(a: Ir, b: Ir) -> Ir {
+pub(crate) fn and(a: Ir, b: Ir) -> Ir {
     match (&a, &b) {
         (Ir::Literal(Value::Boolean(true)), _) => b,
         (_, Ir::Literal(Value::Boolean(true))) => a,

@@ -1,4 +1,4 @@
-//! List functions: over the rows of a child table, or over the records that link here.
+//! List functions: over the rows of a child table, over the records that link here, or over those a look-up finds.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,10 @@ impl<'a> Evaluator<'a> {
         each: Option<&'a Ir>,
         frame: Option<&Frame<'_, 'a>>,
     ) -> Found<'a> {
-        let rows = self.rows(rows, frame)?;
+        let rows = match rows {
+            Rows::Found { id, condition } => self.found(fold, id, condition, frame)?,
+            rows => self.rows(rows, frame)?,
+        };
         owned(self.each(fold, each, rows, frame)?.finish(fold, each)?)
     }
 
@@ -36,6 +39,7 @@ impl<'a> Evaluator<'a> {
                 let records = records.map_err(|missing| EvalError::Missing(vec![missing]))?;
                 Ok(records.iter().map(|record| RowView::from(&**record)).collect())
             }
+            Rows::Found { id, condition } => self.found(Fold::List, id, condition, frame),
             Rows::Filtered(rows, condition) => {
                 let rows = self.rows(rows, frame)?;
                 let held = self.in_each(condition, &rows, frame)?;
@@ -115,6 +119,8 @@ struct Gathered {
     numbers: Vec<Number>,
     /// For `join`: the texts, and what goes between.
     joined: Option<String>,
+    /// For a look-up of all: the values.
+    list: Vec<Value>,
 }
 
 impl Gathered {
@@ -124,9 +130,16 @@ impl Gathered {
             *counter += 1;
             return Ok(());
         }
-        if fold == Fold::First {
-            self.best.get_or_insert_with(|| value.clone());
-            return Ok(());
+        match fold {
+            Fold::First | Fold::Only => {
+                self.best.get_or_insert_with(|| value.clone());
+                return Ok(());
+            }
+            Fold::List => {
+                self.list.push(value.clone());
+                return Ok(());
+            }
+            _ => {}
         }
         if let (Fold::Join, Value::List(pair)) = (fold, value) {
             if let [Value::Text(text), Value::Text(between)] = pair.as_slice() {
@@ -172,7 +185,8 @@ impl Gathered {
             Fold::Count => Value::Integer(self.count),
             Fold::Any => Value::Boolean(self.count > 0),
             Fold::All => Value::Boolean(self.others == 0),
-            Fold::Min | Fold::Max | Fold::First => self.best.unwrap_or_default(),
+            Fold::Min | Fold::Max | Fold::First | Fold::Only => self.best.unwrap_or_default(),
+            Fold::List => Value::List(self.list),
             Fold::Join => Value::Text(self.joined.unwrap_or_default()),
             Fold::Median => self.median()?,
             Fold::Sum if self.count == 0 => match each.map(Ir::ty) {

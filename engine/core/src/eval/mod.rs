@@ -10,6 +10,7 @@
 
 mod bind;
 mod call;
+mod find;
 mod fold;
 mod number;
 mod rows;
@@ -27,6 +28,7 @@ use crate::facts::Need;
 use crate::viewer::Viewer;
 
 pub use bind::bind;
+pub use find::{FOUND_MAX, Find, TooMany};
 pub use rows::{Missing, Names, Nothing, Records, RowView};
 
 /// Most nodes evaluated in one call; a fold counts its expression once per row.
@@ -88,6 +90,8 @@ pub enum EvalError {
     Missing(Vec<Missing>),
     /// A number or a time is beyond what can be held.
     Overflow,
+    /// A look-up found more than it may.
+    TooMany(TooMany),
     /// More than [`COST_MAX`] nodes were evaluated.
     Cost,
     /// The expression does not fit the environment or its own types: a defect of ours.
@@ -99,6 +103,7 @@ impl From<EvalError> for Stop {
         match error {
             EvalError::Missing(missing) => Stop::Need(missing.into_iter().map(Need::from).collect()),
             EvalError::Overflow => Stop::Overflow("a number or a time is too large".to_owned()),
+            EvalError::TooMany(too_many) => Stop::TooMany(too_many),
             EvalError::Cost => Stop::Fault("an expression takes too many steps".to_owned()),
             EvalError::Defect(message) => Stop::Fault(message),
         }

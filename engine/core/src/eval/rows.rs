@@ -8,6 +8,7 @@ use formwork_model::value::Row;
 use formwork_model::{Key, Pack, Value};
 use uuid::Uuid;
 
+use super::find::Find;
 use crate::facts::{Facts, Need};
 use crate::record::Record;
 
@@ -22,6 +23,9 @@ pub struct RowView<'a> {
 }
 
 impl<'a> RowView<'a> {
+    /// A row of which nothing is read.
+    pub(super) const NOTHING: Self = Self { id: Uuid::nil(), values: &[], record: None };
+
     /// The row's id.
     pub fn id(&self) -> Uuid {
         self.id
@@ -50,7 +54,7 @@ impl<'a> From<&'a Row> for RowView<'a> {
 }
 
 /// A record that is not at hand; load it and evaluate again.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Missing {
     /// A record a link leads to.
     Record {
@@ -68,6 +72,8 @@ pub enum Missing {
         /// The record linked to.
         to: Uuid,
     },
+    /// The records a look-up wants.
+    Found(Find),
 }
 
 impl From<Missing> for Need {
@@ -75,6 +81,7 @@ impl From<Missing> for Need {
         match missing {
             Missing::Record { form, id } => Need::Record(form, id),
             Missing::Backlink { form, link, to } => Need::Backlinks { form, link, to },
+            Missing::Found(find) => Need::Found(find),
         }
     }
 }
@@ -86,6 +93,12 @@ pub trait Records {
 
     /// The records whose field `link` (of another form) holds the record `to`.
     fn backlink(&self, link: &FieldRef, to: Uuid) -> Result<&[Arc<Record>], Missing>;
+
+    /// The records a look-up wants, in the order of their ids; none where there are more than there may be. Only where
+    /// loading happens.
+    fn found(&self, find: &Find) -> Result<Option<Vec<RowView<'_>>>, Missing> {
+        Err(Missing::Found(find.clone()))
+    }
 }
 
 impl Records for Facts {
@@ -102,6 +115,13 @@ impl Records for Facts {
             Some(records) => Ok(records),
             None => Err(Missing::Backlink { form: form.clone(), link: link.key.clone(), to }),
         }
+    }
+
+    fn found(&self, find: &Find) -> Result<Option<Vec<RowView<'_>>>, Missing> {
+        let Some(found) = self.found_of(find) else { return Err(Missing::Found(find.clone())) };
+        let Some(ids) = found else { return Ok(None) };
+        let rows = ids.iter().map(|id| self.record(&find.form, *id));
+        Ok(Some(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?))
     }
 }
 

@@ -214,6 +214,11 @@ impl Session<'_> {
             let holds = match self.scene().holds(&rule.check) {
                 // Numbers beyond what can be computed are no values the rule allows.
                 Err(Stop::Overflow(_)) => Some(false),
+                Err(Stop::TooMany(too_many)) => {
+                    let at = place.map(|place| format!("/{}", form.fields[place].key));
+                    errors.push(self.found_too_many(at.unwrap_or_default(), &too_many));
+                    continue;
+                }
                 result => self.gather(result)?,
             };
             if holds == Some(false) {

@@ -87,6 +87,11 @@ impl Session<'_> {
             }
             let value = match self.scene().setting(default) {
                 Err(Stop::Overflow(_)) => None,
+                Err(Stop::TooMany(too_many)) => {
+                    let error = self.found_too_many(format!("/{}", field.key), &too_many);
+                    self.errors.push(error);
+                    continue;
+                }
                 result => match self.gather(result)? {
                     Some(value) => fitted(value, field.ty()),
                     None => continue,
@@ -136,6 +141,11 @@ impl Session<'_> {
             let value = match derived(self.context, form, &self.record, position, |_| true) {
                 Err(Stop::Overflow(_)) => {
                     let error = self.error(field, format!("/{}", field.key), "overflow");
+                    self.overflows.push(error);
+                    continue;
+                }
+                Err(Stop::TooMany(too_many)) => {
+                    let error = self.found_too_many(format!("/{}", field.key), &too_many);
                     self.overflows.push(error);
                     continue;
                 }

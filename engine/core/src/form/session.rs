@@ -11,6 +11,7 @@ use formwork_model::pack::form::{Field, FieldKind, Form, Level};
 use crate::Stop;
 use crate::access::Levels;
 use crate::change::RecordChange;
+use crate::eval::TooMany;
 use crate::facts::Need;
 use crate::ids::Ids;
 use crate::messages::{message, wanted};
@@ -179,6 +180,12 @@ impl<'a> Session<'a> {
         let language = &self.context.viewer.language;
         let message = message(language, sentence, field.label.get(language), limit);
         FieldError { code: code.to_owned(), pointer, message, hint: None }
+    }
+
+    /// The error where a look-up found more than it may.
+    pub(super) fn found_too_many(&self, pointer: String, too_many: &TooMany) -> FieldError {
+        let message = too_many.told(self.context.pack, &self.context.viewer.language);
+        FieldError { code: too_many.code().to_owned(), pointer, message, hint: None }
     }
 
     /// The error as the caller may hear it: of a field they may not know of, only that something does not hold.

@@ -5,6 +5,7 @@
 //! is laid out as that pack has it.
 
 mod completed;
+mod relaid;
 
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ use formwork_model::pack::form::{FieldKind, Form};
 use formwork_model::{Key, Pack, Value};
 
 use crate::Stop;
-use crate::access::row_condition;
-use crate::eval::{Environment, Missing, Names, Records, RowView, evaluate, evaluate_expr};
+use crate::access::{and, bound_for, row_condition, within_rights};
+use crate::eval::{Environment, Find, Missing, Names, Records, RowView, evaluate, evaluate_expr};
 use crate::facts::{Facts, Need, UserFacts};
 use crate::form::completed;
 use crate::instance::Instance;
@@ -28,6 +29,7 @@ use crate::record::Record;
 use crate::viewer::Viewer;
 
 pub(crate) use completed::Completed;
+use relaid::relaid;
 
 /// Derived values that follow derived values of other records, at most so deep.
 const DEPTH_MAX: u8 = 8;
@@ -229,6 +231,34 @@ impl Records for Context<'_> {
             }
         }
         Ok(self.kept().keep_rows(link, to, rows))
+    }
+
+    fn found(&self, find: &Find) -> Result<Option<Vec<RowView<'_>>>, Missing> {
+        let asked = self.asked(find);
+        let Some(found) = self.facts.found_of(&asked) else { return Err(Missing::Found(asked)) };
+        let Some(ids) = found else { return Ok(None) };
+        let rows = ids.iter().map(|id| Records::record(self, &find.form, *id));
+        Ok(Some(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?))
+    }
+}
+
+impl Context<'_> {
+    /// The look-up as it is asked of the store: over the fields as they stand there, and where answers are shown, only
+    /// into records the viewer reads.
+    fn asked(&self, find: &Find) -> Find {
+        let mut find = find.clone();
+        if let Some(stored) = self.stored_as {
+            find.condition = relaid(&find.condition, stored);
+        }
+        if self.is_shown {
+            let condition = self.pack.forms().get(&find.form).map(|form| row_condition(form, self.viewer));
+            let readable = within_rights(self.pack, self.viewer, &find.condition).ok().zip(condition);
+            let readable =
+                readable.and_then(|(wanted, rule)| bound_for(self.pack, self.viewer, self.at, &and(rule, wanted)).ok());
+            // A condition that cannot be asked on the viewer's behalf shows nothing.
+            find.condition = readable.unwrap_or(Ir::Literal(Value::Boolean(false)));
+        }
+        find
     }
 }
 

@@ -247,6 +247,10 @@ impl<'t, 'a> Run<'t, 'a> {
     pub(super) fn evaluated<T>(&self, step: &Key, run: impl FnOnce(&Scene<'_>) -> Result<T, Stop>) -> Result<T, Halt> {
         match self.with_scene(run) {
             Err(Stop::Fault(message) | Stop::Overflow(message)) => Err(incident(step, "expression_failed", message)),
+            Err(Stop::TooMany(too_many)) => {
+                let message = format!("a look-up into `{}`: {}", too_many.form, too_many.told(self.pack, "en"));
+                Err(incident(step, too_many.code(), message))
+            }
             other => Ok(other?),
         }
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use formwork_core::change::{Event, Incident, OutboxMessage, Reply};
-use formwork_core::eval::{Environment, RowView, evaluate};
+use formwork_core::eval::{Environment, Find, RowView, evaluate};
 use formwork_core::facts::{LoadedPage, TaskQuery, UserFacts};
 use formwork_core::ids::Ids;
 use formwork_core::instance::{Instance, InstanceStatus, Pool, Subscription, Task, TaskStatus, TimerRow};
@@ -132,6 +132,7 @@ impl World {
                     return Err(*rejection);
                 }
                 Err(Stop::Fault(message) | Stop::Overflow(message)) => panic!("a fault: {message}"),
+                Err(Stop::TooMany(too_many)) => panic!("{too_many:?}"),
             }
         }
         panic!("the core still asks after {ROUNDS_MAX} rounds");
@@ -146,6 +147,7 @@ impl World {
                 Err(Stop::Need(needs)) => needs.into_iter().for_each(|need| self.load(need, &mut facts)),
                 Err(Stop::Reject(rejection)) => return Err(*rejection),
                 Err(Stop::Fault(message) | Stop::Overflow(message)) => panic!("a fault: {message}"),
+                Err(Stop::TooMany(too_many)) => panic!("{too_many:?}"),
             }
         }
         panic!("the core still asks after {ROUNDS_MAX} rounds");
@@ -250,6 +252,10 @@ impl World {
 
     /// Loads what is needed; asked twice, it is a defect of the core.
     pub fn load(&mut self, need: Need, facts: &mut Facts) {
+        if let Need::Found(find) = need {
+            let records = self.found(&find);
+            return facts.add_found(find, records);
+        }
         let everything = self.everything();
         let stored = &mut self.stored;
         match need {
@@ -266,6 +272,7 @@ impl World {
                 let links = links.map(|(_, record)| Arc::new(record.clone())).collect();
                 facts.backlinks.insert((form, link, to), links);
             }
+            Need::Found(_) => unreachable!("loaded above"),
             Need::Unique { ref form, ref fields, ref values, ref unique } => {
                 let filter = unique.as_ref().and_then(|key| self.pack.form(form).uniques[key].filter.clone());
                 let found = stored.records.iter().find(|((of, _), record)| {
@@ -367,6 +374,14 @@ impl World {
             }
         }
         (self.pack.clone(), self.at, facts)
+    }
+
+    /// At most one more than may be found.
+    fn found(&self, find: &Find) -> Vec<Record> {
+        let (everything, nobody) = (self.everything(), Viewer::system("en"));
+        let of_form = self.stored.records.iter().filter(|((form, _), _)| *form == find.form);
+        let matching = of_form.filter(|(_, record)| holds(&everything, &find.condition, record, &nobody));
+        matching.map(|(_, record)| record.clone()).take(find.most as usize + 1).collect()
     }
 
     fn page(&self, query: &Query) -> LoadedPage {

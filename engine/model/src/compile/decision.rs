@@ -22,7 +22,8 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Decisio
     let outputs = outputs(context, author, &at.key("outputs"));
     let mut table = TableInputs { inputs: IndexMap::new(), types: Vec::new() };
     for (key, formula) in &author.inputs {
-        let scope = context.scope(TableRef::form(&form));
+        let mut scope = context.scope(TableRef::form(&form));
+        scope.lookups = true;
         let checked = context.check(formula, &scope, None, &at.key("inputs").key(key));
         table.types.push(checked.as_ref().map_or(Type::Null, |expr| expr.ty.clone()));
         table.inputs.insert(Key::from(key.as_str()), checked);
@@ -89,6 +90,7 @@ fn rule_of(
     }
     let mut value_scope = Scope::new(context.shapes, Vec::new());
     value_scope.inputs = table.inputs.keys().cloned().zip(table.types.iter().cloned()).collect();
+    value_scope.lookups = true;
     let mut values = Vec::new();
     for (index, (formula, ty)) in rule.then.iter().zip(outputs.values()).enumerate() {
         let Some(ty) = ty else { continue };

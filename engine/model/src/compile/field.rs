@@ -88,9 +88,11 @@ impl<'a> Table<'_, 'a> {
         self.check_combination(common, &kind, at);
         let ty = kind.ty().clone();
         let rules = self.scope(true);
-        let values = self.scope(false);
+        let mut values = self.scope(false);
+        values.lookups = common.stored == Some(true);
         let mut defaults = self.scope(false);
         defaults.user = true;
+        defaults.lookups = true;
         Some(Field {
             key: key.into(),
             label: context.label(common.label.as_ref(), key, at),

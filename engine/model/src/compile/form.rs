@@ -56,6 +56,7 @@ impl FormTable<'_, '_> {
         let mut scope = self.context.scope(TableRef::form(self.form));
         scope.old = Some(TableRef::form(self.form));
         scope.user = true;
+        scope.lookups = true;
         let mut compiled = IndexMap::new();
         for (key, rule) in rules {
             let at = at.key(key);

@@ -99,6 +99,7 @@ impl<'a> Flow<'_, 'a> {
         scope.old = table;
         scope.user = true;
         scope.workflow = Some(self.names.clone());
+        scope.lookups = true;
         scope
     }
 

@@ -40,6 +40,8 @@ pub enum Callee {
     Filter,
     /// The first of the rows, as rows: `take`.
     Take,
+    /// Over the records of a form: `lookup`, `lookup_all`.
+    Lookup(Fold),
 }
 
 /// What an argument must be.
@@ -131,7 +133,7 @@ pub fn signature(name: &str) -> Option<&'static Signature> {
 pub fn scalar(function: Function) -> &'static Signature {
     let entry = SIGNATURES.iter().find(|signature| match signature.callee {
         Callee::Scalar(known) | Callee::Either(_, known) => known == function,
-        Callee::Rows(_) | Callee::Filter | Callee::Take => false,
+        Callee::Rows(_) | Callee::Filter | Callee::Take | Callee::Lookup(_) => false,
     });
     entry.unwrap_or_else(|| panic!("{function:?} has no entry"))
 }
@@ -168,7 +170,7 @@ macro_rules! signatures {
     };
 }
 
-use Callee::{Either, Rows, Scalar};
+use Callee::{Either, Lookup, Rows, Scalar};
 use Function as F;
 use ResultType as R;
 
@@ -187,6 +189,8 @@ pub static SIGNATURES: &[Signature] = signatures! {
     "all" Rows(Fold::All), "rows, condition", [], 0, R::Boolean, 1 0, "whether the condition is true for every row; true for none";
     "min" Either(Fold::Min, F::Least), "rows, value` or `a, b, …", [Many], 0, R::Common, 1 1, "the least value that is not null; null for none";
     "max" Either(Fold::Max, F::Greatest), "rows, value` or `a, b, …", [Many], 0, R::Common, 1 1, "the greatest value that is not null; null for none";
+    "lookup" Lookup(Fold::Only), "form, value, condition", [], 0, R::Own, 0 0, "the value in the only record of the form for which the condition is true, `it.x` its fields, bare names what stands around; null for none, an error for more than one";
+    "lookup_all" Lookup(Fold::List), "form, value, condition", [], 0, R::Own, 0 0, "the values in all such records, oldest first, at most 10,000; in `count`, `sum`, `min`, `max`, `avg`, `median`, `any`, `all` and `join` it stands for the rows and their values";
     "when" Scalar(F::When), "c1, v1, c2, v2, …, otherwise", [Many], 0, R::Common, 1 1, "the value behind the first condition that is true, else the last";
     "coalesce" Scalar(F::Coalesce), "a, b, …", [Many], 0, R::Common, 1 1, "the first value that is not null";
     "len" Scalar(F::Len), "text", [Text], 0, R::Integer, 1 1, "the number of code points";
@@ -236,19 +240,21 @@ pub fn documentation() -> String {
          A function of null is null, unless its meaning says otherwise.\n\n\
          `SQL` says whether it works on fields in row rules, filters, views and the conditions of uniques; where it does\n\
          not, it is refused. There arithmetic needs fields whose `min` and `max` prove that no row can leave the 64 bits of\n\
-         the database; decimals and amounts are bounded by themselves. In datasets and metrics everything works: what has a ✓ runs on columns, everything else is\n\
+         the database; decimals and amounts are bounded by themselves. In datasets and metrics everything but look-ups works: what has a ✓ runs on columns, the rest is\n\
          evaluated row by row, which is slower, and the account of a report says so. Parts that read no field are computed\n\
          before and work everywhere.\n\n\
          | function | result | meaning | Rust | SQL | datasets |\n|---|---|---|---|---|---|\n",
     );
     for entry in SIGNATURES {
         let is_demo = matches!(entry.callee, Callee::Scalar(Function::Rng | Function::Ref | Function::Pick));
+        let loads = matches!(entry.callee, Callee::Lookup(_));
         let result = match (entry.result.fixed(), entry.result) {
             (Some(ty), _) => ty.to_string(),
             (None, ResultType::Argument(index)) => format!("as argument {}", index + 1),
             (None, ResultType::Common) => "common type".to_owned(),
             (None, _) => match entry.callee {
-                Callee::Rows(Fold::First) => "as the value".to_owned(),
+                Callee::Rows(Fold::First) | Callee::Lookup(Fold::Only) => "as the value".to_owned(),
+                Callee::Lookup(_) => "list of the value".to_owned(),
                 Callee::Filter | Callee::Take => "rows".to_owned(),
                 Callee::Rows(_) => "as the number".to_owned(),
                 Callee::Scalar(Function::Ref) => "link".to_owned(),
@@ -261,9 +267,9 @@ pub fn documentation() -> String {
             entry.text().replace("` or `", &format!(")` or `{}(", entry.name)),
             entry.meaning.replace('|', "\\|"),
             refused(entry.sql),
-            match (folded, is_demo) {
-                (true, _) => "over rows row by row, scalars ✓",
-                (_, true) => "–",
+            match folded {
+                true => "over rows row by row, scalars ✓",
+                _ if is_demo || loads => "–",
                 _ => by_rows(entry.polars),
             },
         ));

@@ -224,6 +224,10 @@ pub enum Fold {
     First,
     /// The texts that are not null, joined; `each` is a list of the text and of what goes between.
     Join,
+    /// The value in the only row; null for none, an error for more than one.
+    Only,
+    /// The value in each row, as a list.
+    List,
 }
 
 /// The rows a fold runs over.
@@ -243,6 +247,13 @@ pub enum Rows {
         /// The link field of the other form.
         link: FieldRef,
     },
+    /// The records of a form for which the condition holds, evaluated with the record as frame 0. They need loading.
+    Found {
+        /// The id of the form's records, which stands for the form.
+        id: FieldRef,
+        /// The condition: what it reads of the record lowers to SQL.
+        condition: Box<Ir>,
+    },
     /// `filter(rows, condition)`: those for which the condition, evaluated in the row, is true.
     Filtered(Box<Rows>, Box<Ir>),
     /// `take(rows, n, order)`: the first so many by the value of `order` in the row, null last.
@@ -250,34 +261,39 @@ pub enum Rows {
 }
 
 impl Rows {
-    /// The table or backlink that the rows come from.
+    /// The table, backlink or form that the rows come from.
     pub fn origin(&self) -> &Rows {
         match self {
-            Rows::Table { .. } | Rows::Backlink { .. } => self,
+            Rows::Table { .. } | Rows::Backlink { .. } | Rows::Found { .. } => self,
             Rows::Filtered(rows, _) | Rows::Taken(rows, ..) => rows.origin(),
         }
     }
 
-    /// The field that holds the rows, or the link field of the form they are records of.
+    /// The field that holds the rows, the link field of the form they are records of, or the id of that form.
     pub fn field(&self) -> &FieldRef {
         match self {
-            Rows::Table { field, .. } | Rows::Backlink { link: field, .. } => field,
+            Rows::Table { field, .. } | Rows::Backlink { link: field, .. } | Rows::Found { id: field, .. } => field,
             Rows::Filtered(rows, _) | Rows::Taken(rows, ..) => rows.field(),
         }
     }
 
     /// What is evaluated in each row to choose them.
     pub fn each(&self, visit: &mut dyn FnMut(&Ir)) {
-        if let Rows::Filtered(rows, each) | Rows::Taken(rows, _, each) = self {
-            rows.each(visit);
-            visit(each);
+        match self {
+            Rows::Table { .. } | Rows::Backlink { .. } => {}
+            Rows::Found { condition, .. } => visit(condition),
+            Rows::Filtered(rows, each) | Rows::Taken(rows, _, each) => {
+                rows.each(visit);
+                visit(each);
+            }
         }
     }
 
     /// The same rows, chosen by other expressions.
-    pub fn map<E>(&self, change: &mut dyn FnMut(&Ir) -> Result<Ir, E>) -> Result<Rows, E> {
+    pub fn map<'a, E>(&'a self, change: &mut dyn FnMut(&'a Ir) -> Result<Ir, E>) -> Result<Rows, E> {
         Ok(match self {
             Rows::Table { .. } | Rows::Backlink { .. } => self.clone(),
+            Rows::Found { id, condition } => Rows::Found { id: id.clone(), condition: Box::new(change(condition)?) },
             Rows::Filtered(rows, each) => Rows::Filtered(Box::new(rows.map(change)?), Box::new(change(each)?)),
             Rows::Taken(rows, count, each) => Rows::Taken(Box::new(rows.map(change)?), *count, Box::new(change(each)?)),
         })

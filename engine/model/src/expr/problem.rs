@@ -45,6 +45,8 @@ pub mod code {
     pub const ROWS: &str = "FW0212";
     /// A decision cell that is neither a test nor a list of values.
     pub const CELL: &str = "FW0213";
+    /// A look-up where nothing is loaded, or inside another one.
+    pub const LOOKUP: &str = "FW0214";
 }
 
 impl Problem {

@@ -76,6 +76,8 @@ pub struct Scope<'a> {
     pub demo: bool,
     /// Whether every node must lower to SQL: row rules, filters, views.
     pub must_lower: bool,
+    /// Whether `lookup` and `lookup_all` may ask for records: where loading happens.
+    pub lookups: bool,
 }
 
 impl<'a> Scope<'a> {
@@ -96,6 +98,7 @@ impl<'a> Scope<'a> {
             columns: false,
             demo: false,
             must_lower: false,
+            lookups: false,
         }
     }
 }

@@ -20,15 +20,15 @@ pub struct Reference {
     pub field: FieldRef,
 }
 
-/// Every field the expression reads, once each: the links hopped over, the child tables and backlinks folded over (the
-/// backlink as the other form's link field), and the fields of their rows.
+/// Every field the expression reads, once each: the links hopped over, the child tables, backlinks and look-ups folded
+/// over (the backlink as the other form's link field, the look-up as the form's id), and the fields of their rows.
 pub fn references(ir: &Ir) -> Vec<Reference> {
     let mut found = Vec::new();
     collect(ir, 0, &mut found);
     found
 }
 
-/// The forms whose records have to be at hand: those hopped to, and those of backlinks; once each.
+/// The forms whose records have to be at hand: those hopped to, those of backlinks and those looked into; once each.
 pub fn forms_hopped(ir: &Ir) -> Vec<Key> {
     let mut forms = Vec::new();
     let mut add = |form: &Key| {
@@ -40,7 +40,7 @@ pub fn forms_hopped(ir: &Ir) -> Vec<Key> {
         Ir::Field(path) => path.hops.iter().skip(1).chain(path.hops.first().map(|_| &path.field)).for_each(|field| {
             add(&field.table.form);
         }),
-        Ir::Fold(_, rows, _) if matches!(rows.origin(), Rows::Backlink { .. }) => add(&rows.field().table.form),
+        Ir::Fold(_, rows, _) if !matches!(rows.origin(), Rows::Table { .. }) => add(&rows.field().table.form),
         _ => {}
     });
     forms
@@ -118,6 +118,11 @@ impl Ir {
         free
     }
 
+    /// Whether it reads one of the innermost `frames` rows around it.
+    pub fn reads_row(&self, frames: u8) -> bool {
+        reads_between(self, 0, frames)
+    }
+
     /// The type of this part. Names whose type only a scope knows (`settings.x`, `vars.x`, outputs, inputs, `?`) are
     /// [`Type::Null`]; in a bound expression (`core::eval::bind`) there are none.
     pub fn ty(&self) -> Type {
@@ -136,8 +141,30 @@ impl Ir {
                 (Fold::Avg | Fold::Median, Some(each)) if each.ty() == Type::Money => Type::Money,
                 (Fold::Join, _) => Type::Text,
                 (Fold::Avg | Fold::Median, _) => Type::Decimal { scale: 12 },
+                (Fold::List, each) => Type::List(Box::new(each.as_ref().map_or(Type::Null, |each| each.ty()))),
                 (_, each) => each.as_ref().map_or(Type::Null, |each| each.ty()),
             },
+        }
+    }
+}
+
+/// Whether it reads a frame from `own`, how many rows it has pushed itself, up to `own + frames`.
+fn reads_between(ir: &Ir, own: u8, frames: u8) -> bool {
+    let is_between = |frame: u8| frame >= own && frame - own < frames;
+    match ir {
+        Ir::Field(path) => matches!(path.root, Root::Frame(frame) if is_between(frame)),
+        Ir::Fold(_, rows, each) => {
+            let mut reads = match rows.origin() {
+                Rows::Table { frame, .. } | Rows::Backlink { frame, .. } => is_between(*frame),
+                _ => false,
+            };
+            rows.each(&mut |each| reads |= reads_between(each, own + 1, frames));
+            reads || each.as_ref().is_some_and(|each| reads_between(each, own + 1, frames))
+        }
+        other => {
+            let mut reads = false;
+            other.children(&mut |child| reads |= reads_between(child, own, frames));
+            reads
         }
     }
 }

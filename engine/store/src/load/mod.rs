@@ -5,6 +5,7 @@
 //! ```
 //! Needs of one kind become one load, so that a stop of the core costs few round trips.
 
+pub(crate) mod found;
 pub(crate) mod page;
 mod records;
 mod system;
@@ -158,6 +159,7 @@ pub(crate) fn loads(context: &Context, needs: &[Need]) -> Result<(Vec<Load>, Vec
             }
             Need::Backlinks { form, link, to } => loads.push(RecordLoad::backlinks(context, form, link, *to)?),
             Need::Page(query) => loads.push(page::load(context, query)?),
+            Need::Found(find) => loads.push(found::load(context, find)?),
             need => together.add(context, need, &mut loads)?,
         }
     }

@@ -151,12 +151,12 @@ fn searched(dialect: Dialect, layout: &FormLayout, search: &Search) -> Expr {
     columns.map(one).reduce(|a, b| template(dialect, "(? OR ?)", vec![a, b])).unwrap_or_else(|| truth(false))
 }
 
-fn from(layout: &FormLayout) -> SelectStatement {
+pub(super) fn from(layout: &FormLayout) -> SelectStatement {
     Sql::select().from_as(identifier(&layout.table), identifier(ROOT)).to_owned()
 }
 
 /// The statement as text and values.
-fn select(dialect: Dialect, statement: SelectStatement, kinds: impl Into<Arc<[ColumnKind]>>) -> Select {
+pub(super) fn select(dialect: Dialect, statement: SelectStatement, kinds: impl Into<Arc<[ColumnKind]>>) -> Select {
     let (sql, values) = match dialect {
         Dialect::Sqlite => statement.build(SqliteQueryBuilder),
         Dialect::Postgres => statement.build(PostgresQueryBuilder),

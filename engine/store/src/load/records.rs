@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use formwork_core::eval::Find;
 use formwork_core::facts::LoadedPage;
 use formwork_core::read::Query;
 use formwork_core::{Facts, Record};
@@ -31,6 +32,7 @@ pub(crate) enum Target {
         query: Arc<Query>,
         count: Option<Select>,
     },
+    Found(Find),
     /// The caller takes them.
     Plain,
 }
@@ -172,6 +174,7 @@ impl RecordLoad {
                 let records = self.records.into_iter().map(Arc::new).collect();
                 facts.pages.push((query, LoadedPage { records, more: self.more, total: self.total }));
             }
+            Target::Found(find) => facts.add_found(find, self.records),
             Target::Plain => {}
         }
     }

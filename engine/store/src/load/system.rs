@@ -91,7 +91,7 @@ impl Together {
                 let select = events(context.dialect, form, *id, *before, *limit);
                 loads.push(load(select, Holds::Events { form: form.clone(), id: *id, before: *before }));
             }
-            Need::Record(..) | Need::Backlinks { .. } | Need::Series { .. } | Need::Page(_) => {}
+            Need::Record(..) | Need::Backlinks { .. } | Need::Series { .. } | Need::Page(_) | Need::Found(_) => {}
         }
         Ok(())
     }

@@ -192,6 +192,7 @@ impl Lowering<'_> {
                 let belongs = self.template("(? = ?)", [link_column, column(&record, "id")]);
                 Ok((table, belongs))
             }
+            Rows::Found { id, .. } => Err(Unsupported(format!("a look-up into `{}`", id.table.form))),
             Rows::Filtered(..) | Rows::Taken(..) => Err(Unsupported("a choice of rows".to_owned())),
         }
     }

@@ -5,6 +5,7 @@ mod open;
 mod run;
 mod series;
 mod submit;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;

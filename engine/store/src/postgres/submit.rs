@@ -3,7 +3,7 @@
 //! ```text
 //! BEGIN ─► decide ⇄ load and lock ─► one statement that writes everything ─► COMMIT
 //!   ▲                                                                          │
-//!   └────────── 40001, 40P01, 23505, a lock too weak: at most five times ◄─────┘
+//!   └───── 40001, 40P01, 23505, a lock too weak, a look-up moved: at most five ◄┘
 //! ```
 //! Why not `SERIALIZABLE`: PostgreSQL notes what was read by page of an index, and our ids ascend, so that submissions
 //! that have nothing to do with each other meet on the newest page. Measured with 16 to 256 callers that create records
@@ -14,6 +14,7 @@
 //! |---|---|
 //! | a record | shared lock; exclusive where the stimulus is about it |
 //! | records that link here | shared locks, and a lock on this record that every new link waits for |
+//! | the records a look-up finds | asked again before anything is written, behind a lock on the table (`verify.rs`) |
 //! | no record with these values, no instance of this key | the unique index, the key of the table |
 //! | a user, with roles and queues | shared lock |
 //! | tasks of an instance, timers | the exclusive lock of the instance, which every writer takes first |
@@ -36,6 +37,7 @@ use formwork_core::{Act, Facts, Stimulus};
 use formwork_model::{Key, Pack};
 
 use super::run::{self, Broken};
+use super::verify::still_found;
 use super::{PostgresStore, open, series};
 use crate::decide::{Rounds, Said};
 use crate::deployment::DeployFailure;
@@ -51,11 +53,13 @@ use crate::{Committed, Failure, Fault, Packs, Submission, write};
 const TRIES_MAX: u32 = 5;
 
 /// Why a try came to nothing.
-enum Broke {
+pub(super) enum Broke {
     /// Another transaction was in the way: the stimulus may be played again.
     Conflict(sqlx::Error),
     /// A record is to be written that is locked too weakly: the stimulus may be played again with stronger locks.
     Upgrade,
+    /// A look-up would find something else now: the stimulus may be played again.
+    Moved,
     /// For good.
     Failed(Failure),
 }
@@ -113,8 +117,8 @@ pub(super) async fn transact(
         match attempt(store, submission, context, &mut memory).await {
             Ok(committed) => return Ok(committed),
             Err(Broke::Failed(failure)) => break Err(failure),
-            Err(Broke::Upgrade) if tries == TRIES_MAX => break Err(Failure::Busy(1)),
-            Err(Broke::Upgrade) => {}
+            Err(Broke::Upgrade | Broke::Moved) if tries == TRIES_MAX => break Err(Failure::Busy(1)),
+            Err(Broke::Upgrade | Broke::Moved) => {}
             Err(Broke::Conflict(error)) if tries == TRIES_MAX => break Err(last_word(&error, submission, context)),
             Err(Broke::Conflict(error)) => {
                 if is_series(&error, context) {
@@ -188,7 +192,7 @@ impl Seeding<'_> {
                 Broke::Failed(Failure::Fault(fault)) => fault.into(),
                 Broke::Failed(other) => Fault::new(format!("seed row {row}: {other}")).into(),
                 Broke::Conflict(error) => Fault::of(format!("planting seed row {row}"), error).into(),
-                Broke::Upgrade => Fault::new(format!("seed row {row} was not locked")).into(),
+                Broke::Upgrade | Broke::Moved => Fault::new(format!("seed row {row} was not locked")).into(),
             })?;
         }
         Ok(())
@@ -216,7 +220,7 @@ impl Play<'_> {
                 return Ok(committed_before(row, hash)?);
             }
         }
-        let changes = self.decide(connection).await?;
+        let (changes, facts) = self.decide(connection).await?;
         let (pack, layout) = (self.context.pack.key(), &self.context.layout);
         let mut batches = write::batches(Dialect::Postgres, pack, layout, &changes)?;
         if let Some(request) = &submission.idempotency {
@@ -226,6 +230,9 @@ impl Play<'_> {
         }
         if batches.is_empty() {
             return Ok(Committed { reply: changes.reply, seq: 0, replayed: false });
+        }
+        if !self.alone && !still_found(connection, counter, &self.context, &facts, &changes).await? {
+            return Err(Broke::Moved);
         }
         let hint = !changes.timers_set.is_empty() || !changes.outbox.is_empty();
         let (number, deployed) = run::write(connection, counter, pack, &batches, hint).await?;
@@ -245,7 +252,7 @@ impl Play<'_> {
         }
     }
 
-    async fn decide(&mut self, connection: &mut PgConnection) -> Result<ChangeSet, Broke> {
+    async fn decide(&mut self, connection: &mut PgConnection) -> Result<(ChangeSet, Facts), Broke> {
         let (mut facts, mut rounds) = (Facts::default(), Rounds::default());
         let known = self.memory.records.iter();
         let known = known.flat_map(|(form, ids)| ids.iter().map(|id| Need::Record(form.clone(), *id)));
@@ -253,7 +260,7 @@ impl Play<'_> {
         self.load(connection, &mut facts, &known).await?;
         loop {
             match rounds.sort((self.store.decider)(self.submission, &facts))? {
-                Said::Answer(changes) => return self.locked_enough(changes, &facts),
+                Said::Answer(changes) => return Ok((self.locked_enough(changes, &facts)?, facts)),
                 Said::Load(needs) => self.load(connection, &mut facts, &needs).await?,
             }
         }

@@ -7,6 +7,7 @@ mod expressions;
 mod concurrency;
 mod crash;
 mod forms;
+mod lookups;
 mod lowering;
 mod migration;
 mod paging;

@@ -1,13 +1,12 @@
 //! Calls: the arguments against the table of functions, and the few functions with rules of their own.
 
 use super::literals::conversion;
-use super::names::Resolved;
 use super::operators::is_ordered;
 use super::{Checker, Typed, constant};
 use crate::Key;
 use crate::expr::ast::{Kind, Node, Word};
 use crate::expr::functions::{Callee, Parameter, ResultType, SIGNATURES, Signature, signature};
-use crate::expr::ir::{Fold, Function, Ir, Rows};
+use crate::expr::ir::{Function, Ir};
 use crate::expr::problem::{Problem, code};
 use crate::expr::scope::BUILT_IN_ROLES;
 use crate::expr::times;
@@ -25,6 +24,9 @@ impl Checker<'_> {
         let Some(found) = signature(&name.text).filter(|found| self.scope.demo || !is_demo_only(found)) else {
             return self.unknown_function(name, arguments);
         };
+        if let Callee::Lookup(fold) = found.callee {
+            return self.lookup(node, found, fold, arguments);
+        }
         if matches!(found.callee, Callee::Filter | Callee::Take) {
             let message = format!("{} are rows, not a value", self.shown(node));
             let problem = Problem::new(code::ROWS, node.span.clone(), message);
@@ -318,162 +320,6 @@ impl Checker<'_> {
         }
         Some(())
     }
-
-    /// A function over rows; the second argument is checked in the row.
-    fn fold(&mut self, node: &Node, found: &Signature, fold: Fold, arguments: &[Node]) -> Option<Typed> {
-        let (least, most) = match fold {
-            Fold::Count => (1, 2),
-            Fold::First | Fold::Join => (3, 3),
-            _ => (2, 2),
-        };
-        self.check_rows_count(node, found, arguments.len(), least, most)?;
-        let (mut rows, table) = self.rows(found, &arguments[0])?;
-        self.pushed.push(table);
-        let each = arguments.get(1).map(|each| self.each(found, fold, each));
-        let order = (fold == Fold::First).then(|| self.order(found, &arguments[2]));
-        self.pushed.pop();
-        if let Some(order) = order {
-            rows = Rows::Taken(Box::new(rows), 1, Box::new(order?));
-        }
-        let each = match (fold, each) {
-            (Fold::Join, Some(Some(text))) => {
-                let between = self.between(found, &arguments[2])?;
-                Some(Some(Typed { ir: Ir::List(vec![text.ir, Ir::Literal(Value::Text(between))]), ..text }))
-            }
-            (_, each) => each,
-        };
-        let each = match each {
-            Some(each) => Some(each?),
-            None => None,
-        };
-        let ty = match (fold, &each) {
-            (Fold::Count, _) => Type::Integer,
-            (Fold::Any | Fold::All, _) => Type::Boolean,
-            (Fold::Avg | Fold::Median, Some(each)) if each.ty == Type::Money => Type::Money,
-            (Fold::Avg | Fold::Median, _) => Type::Decimal { scale: 12 },
-            (_, each) => each.as_ref().map_or(Type::Null, |each| each.ty.clone()),
-        };
-        self.require_lowering(node.span.clone(), found.sql, &format!("`{}` over rows", found.name));
-        Some(Typed { ir: Ir::Fold(fold, rows, each.map(|each| Box::new(each.ir))), ty, free: false })
-    }
-
-    fn check_rows_count(
-        &mut self,
-        node: &Node,
-        found: &Signature,
-        count: usize,
-        least: usize,
-        most: usize,
-    ) -> Option<()> {
-        if (least..=most).contains(&count) {
-            return Some(());
-        }
-        let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
-        let message = format!("`{}` takes {wanted} arguments: there are {count}", found.name);
-        let problem = Problem::new(code::ARGUMENT_COUNT, node.span.clone(), message);
-        self.report(problem.hint(format!("it is written `{}`", found.text())))
-    }
-
-    /// What rows are ordered by.
-    fn order(&mut self, found: &Signature, node: &Node) -> Option<Ir> {
-        let typed = self.node(node, None)?;
-        if is_ordered(&typed.ty) {
-            return Some(typed.ir);
-        }
-        let message = format!("`{}` cannot order rows by {}: {}", found.name, typed.ty, self.shown(node));
-        self.report(Problem::new(code::ARGUMENT_TYPE, node.span.clone(), message))
-    }
-
-    /// What goes between texts that are joined.
-    fn between(&mut self, found: &Signature, node: &Node) -> Option<String> {
-        if let Kind::Text(text) = &node.kind {
-            return Some(text.clone());
-        }
-        let message = format!("`{}` takes a text in single quotes here, not {}", found.name, self.shown(node));
-        let problem = Problem::new(code::CONSTANT, node.span.clone(), message);
-        self.report(problem.hint(format!("it is written `{}`", found.text())))
-    }
-
-    /// `filter(rows, condition)` and `take(rows, n, order)`.
-    fn chosen(&mut self, node: &Node, found: &'static Signature, arguments: &[Node]) -> Option<(Rows, TableRef)> {
-        let count = if found.callee == Callee::Filter { 2 } else { 3 };
-        self.check_rows_count(node, found, arguments.len(), count, count)?;
-        let (rows, table) = self.rows(found, &arguments[0])?;
-        self.require_lowering(node.span.clone(), found.sql, &format!("`{}` over rows", found.name));
-        self.pushed.push(table.clone());
-        let rows = if found.callee == Callee::Filter {
-            self.condition(&arguments[1]).map(|condition| Rows::Filtered(Box::new(rows), Box::new(condition.ir)))
-        } else {
-            let taken = match &arguments[1].kind {
-                Kind::Number(digits) => digits.parse::<u32>().ok(),
-                _ => None,
-            };
-            let order = self.order(found, &arguments[2]);
-            if taken.is_none() {
-                let message = format!("{} is no number of rows", self.shown(&arguments[1]));
-                let problem = Problem::new(code::CONSTANT, arguments[1].span.clone(), message);
-                self.report::<()>(problem.hint("a whole number, written out"));
-            }
-            taken.zip(order).map(|(taken, order)| Rows::Taken(Box::new(rows), taken, Box::new(order)))
-        };
-        self.pushed.pop();
-        Some((rows?, table))
-    }
-
-    fn each(&mut self, found: &Signature, fold: Fold, node: &Node) -> Option<Typed> {
-        if matches!(fold, Fold::Count | Fold::Any | Fold::All) {
-            return self.condition(node);
-        }
-        let typed = self.node(node, None)?;
-        let accepted = match fold {
-            Fold::Sum | Fold::Avg | Fold::Median => typed.ty.is_numeric(),
-            Fold::Join => typed.ty == Type::Text,
-            Fold::First => !matches!(typed.ty, Type::List(_) | Type::Rows(_)),
-            _ => is_ordered(&typed.ty),
-        };
-        if accepted {
-            return Some(typed);
-        }
-        let message = format!("`{}` is not defined for {}: {}", found.name, typed.ty, self.shown(node));
-        self.report(Problem::new(code::ARGUMENT_TYPE, node.span.clone(), message))
-    }
-
-    fn rows(&mut self, found: &Signature, node: &Node) -> Option<(Rows, TableRef)> {
-        if let Some((choice, arguments)) = choice(node) {
-            return self.chosen(node, choice, arguments);
-        }
-        let given = match &node.kind {
-            Kind::Name(_) | Kind::Member(..) => match self.resolve(node)? {
-                Resolved::Rows(rows, table) => return Some((rows, table)),
-                Resolved::Value(typed) => typed.ty,
-            },
-            _ => self.node(node, None)?.ty,
-        };
-        let message = format!("`{}` takes rows first, and {} is {given}", found.name, self.shown(node));
-        let problem = Problem::new(code::ROWS, node.span.clone(), message);
-        self.report(problem.hint("rows are a table field or a backlink of the record"))
-    }
-
-    /// Whether the node names rows; says nothing.
-    fn is_rows(&mut self, node: &Node) -> bool {
-        if choice(node).is_some() {
-            return true;
-        }
-        if !matches!(node.kind, Kind::Name(_) | Kind::Member(..)) {
-            return false;
-        }
-        let before = self.problems.len();
-        let found = matches!(self.resolve(node), Some(Resolved::Rows(..)));
-        self.problems.truncate(before);
-        found
-    }
-}
-
-/// `filter(…)` or `take(…)`.
-fn choice(node: &Node) -> Option<(&'static Signature, &[Node])> {
-    let Kind::Call(name, arguments) = &node.kind else { return None };
-    let found = signature(&name.text).filter(|found| matches!(found.callee, Callee::Filter | Callee::Take))?;
-    Some((found, arguments))
 }
 
 fn is_demo_only(signature: &Signature) -> bool {

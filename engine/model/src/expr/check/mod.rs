@@ -2,8 +2,10 @@
 
 mod calls;
 mod literals;
+mod lookup;
 mod names;
 mod operators;
+mod rows;
 
 use std::ops::Range;
 
@@ -13,8 +15,10 @@ use super::ir::{BinaryOp, Expr, Ir, Name};
 use super::parser::parse;
 use super::problem::{Problem, code};
 use super::scope::Scope;
-use super::types::{TableRef, Type};
+use super::types::Type;
 use crate::value::Value;
+use lookup::Looking;
+use names::Pushed;
 
 /// The expression, checked against what is in scope and, if given, against the type its place wants; or everything
 /// that is wrong with it, in the order of the text, never empty.
@@ -31,7 +35,8 @@ pub(super) fn check_tree(
     scope: &Scope,
     expected: Option<&Type>,
 ) -> Result<Expr, Vec<Problem>> {
-    let mut checker = Checker { source, scope, pushed: Vec::new(), problems, draws: 0 };
+    let mut checker =
+        Checker { source, scope, pushed: Vec::new(), looking: None, lowers: scope.must_lower, problems, draws: 0 };
     let typed = checker.node(node, expected).and_then(|typed| match expected {
         Some(expected) => checker.conform(node, typed, expected),
         None => Some(typed),
@@ -54,15 +59,20 @@ pub(super) fn check_tree(
 struct Typed {
     ir: Ir,
     ty: Type,
-    /// Whether it reads nothing of a row: then it is computed before and bound, whatever it consists of.
+    /// Whether it reads nothing of a row, or in the condition of a look-up nothing of the record looked at: then it is
+    /// computed before and bound, whatever it consists of.
     free: bool,
 }
 
 struct Checker<'s> {
     source: &'s str,
     scope: &'s Scope<'s>,
-    /// Rows that list functions have pushed, outermost first.
-    pushed: Vec<TableRef>,
+    /// Rows that list functions and look-ups have pushed, outermost first.
+    pushed: Vec<Pushed>,
+    /// While the condition of a look-up is checked.
+    looking: Option<Looking>,
+    /// Whether everything must lower here: what the scope says, and in the condition of a look-up.
+    lowers: bool,
     problems: Vec<Problem>,
     /// How many `rng` were met: the place of each.
     draws: i64,
@@ -135,7 +145,7 @@ impl Checker<'_> {
 
     /// Refuses a part that does not lower where the scope says that everything must.
     fn require_lowering(&mut self, span: Range<usize>, lowers: bool, what: &str) -> Option<()> {
-        if lowers || !self.scope.must_lower {
+        if lowers || !self.lowers {
             return None;
         }
         let problem = Problem::new(code::NOT_LOWERED, span, format!("{what} cannot run in the database"));
@@ -146,10 +156,7 @@ impl Checker<'_> {
     /// Refuses a number that might leave the 64 bits of the database, where the scope says that everything must lower.
     fn require_bound(&mut self, node: &Node, ir: &Ir, ty: &Type) {
         let shapes = self.scope.shapes;
-        if !self.scope.must_lower
-            || !ty.is_numeric()
-            || aligns(ir, shapes).unwrap_or_else(|| bound(ir, shapes).is_some())
-        {
+        if !self.lowers || !ty.is_numeric() || aligns(ir, shapes).unwrap_or_else(|| bound(ir, shapes).is_some()) {
             return;
         }
         let message = format!("{} might be too large for the database", self.shown(node));

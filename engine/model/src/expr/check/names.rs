@@ -1,5 +1,6 @@
 //! Names and paths: fields of the rows in scope, links followed to one record, and the words around them.
 
+use super::rows::Chosen;
 use super::{Checker, Typed};
 use crate::Key;
 use crate::expr::ast::{Kind, Node, Word};
@@ -15,7 +16,28 @@ const SCOPED: [&str; 12] =
 /// What a path leads to.
 pub(super) enum Resolved {
     Value(Typed),
-    Rows(Rows, TableRef),
+    Rows(Chosen),
+}
+
+/// A row that an expression has pushed itself.
+pub(super) struct Pushed {
+    pub(super) table: TableRef,
+    /// Whether it is the record of a look-up: only `it` names it, bare names mean what they mean around.
+    pub(super) is_it: bool,
+    /// Whether it is known before the condition of a look-up is asked.
+    free: bool,
+}
+
+impl Pushed {
+    /// The row of a list function.
+    pub(super) fn row(table: TableRef, free: bool) -> Self {
+        Self { table, is_it: false, free }
+    }
+
+    /// The record of a look-up.
+    pub(super) fn it(table: TableRef) -> Self {
+        Self { table, is_it: true, free: false }
+    }
 }
 
 /// A field found in a table.
@@ -31,7 +53,7 @@ impl Checker<'_> {
     pub(super) fn name(&mut self, node: &Node) -> Option<Typed> {
         match self.resolve(node)? {
             Resolved::Value(typed) => Some(typed),
-            Resolved::Rows(_, table) => {
+            Resolved::Rows(Chosen { table, .. }) => {
                 let message = format!("{} is {}, not a value", self.shown(node), Type::Rows(table));
                 let problem = Problem::new(code::ROWS, node.span.clone(), message);
                 self.report(problem.hint("use a list function: `count(rows)`, `sum(rows, x)`, `any(rows, condition)`"))
@@ -53,7 +75,7 @@ impl Checker<'_> {
         if let Some(resolved) = self.special(first, &words, node) {
             return resolved;
         }
-        let outside = self.pushed.is_empty();
+        let outside = self.pushed.iter().all(|row| row.is_it);
         if words.len() == 1
             && outside
             && let Some((key, ty)) = self.scope.inputs.get_key_value(first)
@@ -61,7 +83,7 @@ impl Checker<'_> {
             return Some(Resolved::Value(Typed {
                 ir: Ir::Name(Name::Input(key.clone())),
                 ty: ty.clone(),
-                free: false,
+                free: self.looking.is_some(),
             }));
         }
         match self.bare() {
@@ -215,6 +237,10 @@ impl Checker<'_> {
     /// A path of fields from a row.
     fn path(&mut self, root: Root, table: TableRef, words: &[Word], node: &Node) -> Option<Resolved> {
         let (last, links) = words.split_last()?;
+        let free = match root {
+            Root::Frame(frame) => self.is_known_before(frame),
+            Root::Old => self.looking.is_some(),
+        };
         let mut table = table;
         let mut hops = Vec::new();
         for word in links {
@@ -227,7 +253,7 @@ impl Checker<'_> {
                     _ => problem.hint("only links can be followed"),
                 });
             };
-            self.require_column(word, found.stored);
+            self.require_column(word, free || found.stored);
             table = TableRef::form(form);
             hops.push(found.field);
         }
@@ -235,9 +261,9 @@ impl Checker<'_> {
         if let Type::Rows(of) = &found.ty {
             return self.rows_of(root, hops, &found, of.clone(), node);
         }
-        self.require_column(last, found.stored);
+        self.require_column(last, free || found.stored);
         let ir = Ir::Field(FieldPath { root, hops, field: found.field, ty: found.ty.clone() });
-        Some(Resolved::Value(Typed { ir, ty: found.ty, free: false }))
+        Some(Resolved::Value(Typed { ir, ty: found.ty, free }))
     }
 
     fn rows_of(
@@ -265,7 +291,7 @@ impl Checker<'_> {
                 Rows::Backlink { frame, link: link.field }
             }
         };
-        Some(Resolved::Rows(rows, of))
+        Some(Resolved::Rows(Chosen { rows, table: of, free: self.is_known_before(frame) }))
     }
 
     /// The field of that name, or a report with the nearest.
@@ -369,30 +395,43 @@ impl Checker<'_> {
 
     /// The frame that bare names mean.
     fn bare(&self) -> Option<u8> {
-        if self.pushed.is_empty() { self.scope.bare } else { Some(0) }
+        self.outer(0)
+    }
+
+    /// Whether what the row in that frame holds is known before the condition of a look-up is asked.
+    fn is_known_before(&self, frame: u8) -> bool {
+        let Some(looking) = self.looking else { return false };
+        match self.pushed.len().checked_sub(usize::from(frame) + 1) {
+            Some(index) => index < looking.around || self.pushed[index].free,
+            None => true,
+        }
     }
 
     /// The frame a word names: `it`, `record`, `parent`, and `outer` inside list functions.
     fn frame_of(&self, word: &str) -> Option<u8> {
-        if word == "outer" && !self.pushed.is_empty() {
+        if word == "outer" && self.pushed.iter().any(|row| !row.is_it) {
             return self.outer(1);
+        }
+        if word == "it"
+            && let Some(index) = self.pushed.iter().rposition(|row| row.is_it)
+        {
+            return Some((self.pushed.len() - 1 - index) as u8);
         }
         let (_, frame) = self.scope.prefixes.iter().find(|(prefix, _)| *prefix == word)?;
         Some(frame + self.pushed.len() as u8)
     }
 
-    /// The frame so many rows out of the innermost; the outermost is what bare names mean at the top.
+    /// The frame so many rows out of the innermost that bare names mean; the outermost is that of the top.
     fn outer(&self, levels: usize) -> Option<u8> {
-        match self.pushed.len().checked_sub(levels)? {
-            0 => self.scope.bare.map(|bare| bare + self.pushed.len() as u8),
-            _ => Some(levels as u8),
-        }
+        let depth = self.pushed.len() as u8;
+        let pushed = self.pushed.iter().rev().zip(0..).filter(|(row, _)| !row.is_it).map(|(_, frame)| frame);
+        pushed.chain(self.scope.bare.map(|bare| bare + depth)).nth(levels)
     }
 
     fn table(&self, frame: u8) -> Option<TableRef> {
         let frame = usize::from(frame);
         match frame.checked_sub(self.pushed.len()) {
-            None => self.pushed.iter().rev().nth(frame).cloned(),
+            None => self.pushed.iter().rev().nth(frame).map(|row| row.table.clone()),
             Some(outside) => self.scope.frames.get(outside).cloned(),
         }
     }

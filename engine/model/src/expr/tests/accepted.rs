@@ -172,6 +172,36 @@ fn list_functions_push_a_frame() {
 }
 
 #[test]
+fn look_ups_name_the_record_it_and_leave_bare_names_as_they_are() {
+    let shapes = shapes();
+    let mut scope = order(&shapes);
+    scope.lookups = true;
+    for (source, ty) in [
+        ("lookup(person, it.tier, it.id == buyer)", "choice"),
+        ("lookup(person, it.boss.name, it.born == due and it.name != subject)", "text"),
+        ("lookup_all(person, it.name, it.tier == 'gold')", "list of text"),
+        ("subject in lookup_all(person, it.name, it.boss == buyer)", "boolean"),
+        ("count(lookup_all(person, it.id, it.boss == buyer))", "integer"),
+        ("sum(lookup_all(order, it.amount, it.buyer == buyer and it.id != id))", "money"),
+        ("min(lookup_all(order, it.due, it.count > count))", "date"),
+        ("any(lookup_all(order, it.urgent, it.due == due))", "boolean"),
+        ("join(lookup_all(person, it.name, true), ', ')", "text"),
+        // What is not read of the record need not lower: it is computed before.
+        ("lookup(person, it.name, it.name == lower(subject) and it.born < due + days(count))", "text"),
+        ("lookup(person, it.name, it.born == first(filter(lines, pieces > 1), outer.due, price))", "text"),
+        ("lookup(person, it.name, it.id == old.buyer)", "text"),
+        // The value is computed of what was found: it need not lower either.
+        ("lookup(person, upper(it.name), it.id == buyer)", "text"),
+        ("sum(lines, lookup(order, it.amount, it.subject == article and it.count == outer.count))", "money"),
+    ] {
+        assert_eq!(accept(source, &scope, None).0, ty, "{source}");
+    }
+    let mut steps = workflow(&shapes);
+    steps.lookups = true;
+    accept("lookup(person, it.name, it.id == record.buyer and it.tier == 'gold')", &steps, None);
+}
+
+#[test]
 fn rules_of_rows_may_use_what_lowers_and_what_is_computed_before() {
     let shapes = shapes();
     let mut scope = order(&shapes);

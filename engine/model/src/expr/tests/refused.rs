@@ -105,7 +105,7 @@ fn unknown_words_come_with_the_nearest() {
             ("'desc' in user.queues", &["FW0208 ['desc'] unknown queue `desc` (did you mean `desk`?)"]),
             ("has_role('led')", &["FW0208 ['led'] unknown role `led` (did you mean `lead`?)"]),
             ("uper(subject)", &["FW0204 [uper] unknown function `uper` (did you mean `upper`?)"]),
-            ("business_time(lines, price)", &["FW0204 [business_time] unknown function `business_time`"]),
+            ("age_of(lines, price)", &["FW0204 [age_of] unknown function `age_of`"]),
             (
                 "filter(lines, price > 1)",
                 &[

@@ -3,6 +3,9 @@
 //! It is written from the text of the language definition, not from the code it checks. Where its fractions grow so
 //! large that the engine may round or refuse, it gives up ([`TooLarge`]) and the case says nothing.
 
+mod rows;
+mod scalar;
+
 use std::cmp::Ordering;
 
 use chrono::Datelike;
@@ -13,8 +16,8 @@ use formwork_model::expr::ir::{BinaryOp, UnaryOp};
 use formwork_model::expr::parser::parse;
 use formwork_model::value::Row;
 
-use super::civil::{DAY, add_months, civil_of, day_of, from_local, month_length, to_local, weekday};
-use super::fixture::{ITEM, MARK, PARTY, ROW, World};
+use super::civil::{DAY, add_months, civil_of, day_of, from_local, to_local};
+use super::fixture::{ITEM, PARTY, ROW, World};
 use super::ratio::Ratio;
 
 /// A value as the naive evaluator sees it.
@@ -109,6 +112,8 @@ impl Thing {
 enum Frame<'w> {
     Record(&'static [&'static str], &'w Record),
     Row(&'w Row),
+    /// The party a look-up looks at: only `it` names it.
+    It(&'w Record),
 }
 
 impl<'w> Frame<'w> {
@@ -116,11 +121,12 @@ impl<'w> Frame<'w> {
         let (names, values): (&[&str], &[Value]) = match self {
             Frame::Record(names, record) => (names, &record.values),
             Frame::Row(row) => (&ROW, &row.values),
+            Frame::It(party) => (&PARTY, &party.values),
         };
         if let Some(index) = names.iter().position(|known| *known == name) {
             return Thing::of(&values[index]);
         }
-        let Frame::Record(_, record) = self else { panic!("a row has no `{name}`") };
+        let (Frame::Record(_, record) | Frame::It(record)) = self else { panic!("a row has no `{name}`") };
         match name {
             "id" => Thing::Id(record.id.as_u128()),
             "version" => Thing::Number(Ratio::whole(i128::from(record.version))),
@@ -186,8 +192,18 @@ impl<'w> Walker<'w> {
             ["user", "id"] => Thing::Id(900),
             ["user", "roles"] => Thing::Many(vec![Thing::Text("clerk".to_owned())]),
             ["user", "queues"] => Thing::Many(vec![Thing::Text("desk".to_owned())]),
-            ["outer", rest @ ..] => self.follow(rest, &frames[frames.len() - 2]),
-            words => self.follow(words, &frames[frames.len() - 1]),
+            ["it", rest @ ..] => {
+                let it = frames.iter().rev().find(|frame| matches!(frame, Frame::It(_)));
+                self.follow(rest, it.expect("a look-up around"))
+            }
+            words => {
+                let mut named = frames.iter().rev().filter(|frame| !matches!(frame, Frame::It(_)));
+                let (levels, rest) = match words {
+                    ["outer", rest @ ..] => (1, rest),
+                    words => (0, words),
+                };
+                self.follow(rest, named.nth(levels).expect("a row around"))
+            }
         }
     }
 
@@ -278,6 +294,24 @@ impl<'w> Walker<'w> {
     }
 
     fn call(&self, name: &str, arguments: &[Node], frames: &[Frame<'w>]) -> Found {
+        if name == "lookup" || name == "lookup_all" {
+            let mut found = self.looked_up(arguments, frames)?;
+            return Ok(match (name, found.len()) {
+                ("lookup_all", _) => Thing::Many(found),
+                (_, 0) => Thing::Null,
+                (_, 1) => found.remove(0),
+                _ => panic!("not generated: {found:?}"),
+            });
+        }
+        if let Some(Kind::Call(inner, looked)) = arguments.first().map(|first| &first.kind)
+            && inner.text == "lookup_all"
+        {
+            let found = self.looked_up(looked, frames)?;
+            return match name {
+                "count" => Ok(Thing::Number(Ratio::whole(found.len() as i128))),
+                _ => rows::folded(name, found, arguments.get(1)),
+            };
+        }
         if let Some(rows) = arguments.first().and_then(|rows| self.rows(rows, frames)) {
             return self.over_rows(name, rows?, &arguments[1..], frames);
         }
@@ -312,190 +346,6 @@ impl<'w> Walker<'w> {
         }
         self.scalar(name, &values)
     }
-
-    /// The rows a node names or chooses; nothing where it is a value.
-    fn rows(&self, node: &Node, frames: &[Frame<'w>]) -> Option<Result<Vec<Frame<'w>>, TooLarge>> {
-        let item = &self.world.item;
-        match &node.kind {
-            Kind::Name(name) if name == "rows" => {
-                Some(Ok(item.values[ITEM.len() - 2].rows().iter().map(Frame::Row).collect()))
-            }
-            Kind::Name(name) if name == "marks" => {
-                Some(Ok(self.world.marks.iter().map(|mark| Frame::Record(&MARK, mark)).collect()))
-            }
-            Kind::Call(name, arguments) if name.text == "filter" || name.text == "take" => {
-                let rows = self.rows(&arguments[0], frames)?;
-                let count = match &arguments[1].kind {
-                    Kind::Number(count) if name.text == "take" => Some(count.parse().expect("a number")),
-                    _ => None,
-                };
-                Some(rows.and_then(|rows| self.chosen(rows, count, &arguments[arguments.len() - 1], frames)))
-            }
-            _ => None,
-        }
-    }
-
-    /// The first so many by an order; where no number is given, those for which a condition is true.
-    fn chosen(
-        &self,
-        rows: Vec<Frame<'w>>,
-        count: Option<usize>,
-        each: &Node,
-        frames: &[Frame<'w>],
-    ) -> Result<Vec<Frame<'w>>, TooLarge> {
-        let mut left = Vec::new();
-        for row in rows {
-            let inner: Vec<Frame<'w>> = frames.iter().copied().chain([row]).collect();
-            left.push((self.value(each, &inner)?, row));
-        }
-        let Some(count) = count else {
-            return Ok(left.into_iter().filter(|(held, _)| held.is_true()).map(|(_, row)| row).collect());
-        };
-        let mut taken = Vec::new();
-        while taken.len() < count && !left.is_empty() {
-            // The least of those left, the earliest of equals; null only where nothing else is left.
-            let mut least = 0;
-            for place in 1..left.len() {
-                let better = match (&left[place].0, &left[least].0) {
-                    (Thing::Null, _) => false,
-                    (_, Thing::Null) => true,
-                    (a, b) => order(a, b)? == Some(Ordering::Less),
-                };
-                least = if better { place } else { least };
-            }
-            taken.push(left.remove(least).1);
-        }
-        Ok(taken)
-    }
-
-    fn over_rows(&self, name: &str, rows: Vec<Frame<'w>>, more: &[Node], frames: &[Frame<'w>]) -> Found {
-        let each = more.first();
-        if name == "first" {
-            let rows = self.chosen(rows, Some(1), &more[1], frames)?;
-            let Some(row) = rows.first() else { return Ok(Thing::Null) };
-            let inner: Vec<Frame<'w>> = frames.iter().copied().chain([*row]).collect();
-            return self.value(&more[0], &inner);
-        }
-        let mut values = Vec::new();
-        for row in rows {
-            let inner: Vec<Frame<'w>> = frames.iter().copied().chain([row]).collect();
-            values.push(each.map_or(Ok(Thing::Truth(true)), |each| self.value(each, &inner))?);
-        }
-        let held = values.iter().filter(|value| value.is_true()).count();
-        let numbers: Vec<Ratio> = values
-            .iter()
-            .filter_map(|value| match value {
-                Thing::Number(number) => Some(*number),
-                _ => None,
-            })
-            .collect();
-        let total = numbers.iter().try_fold(Ratio::whole(0), |sum, number| sum.plus(*number)).ok_or(TooLarge);
-        match name {
-            "count" => Ok(Thing::Number(Ratio::whole(held as i128))),
-            "any" => Ok(Thing::Truth(held > 0)),
-            "all" => Ok(Thing::Truth(held == values.len())),
-            "median" => median(numbers),
-            "join" => {
-                let Kind::Text(between) = &more[1].kind else { panic!("not generated: {more:?}") };
-                let texts = values.iter().filter_map(|value| match value {
-                    Thing::Text(text) => Some(text.as_str()),
-                    _ => None,
-                });
-                Ok(Thing::Text(texts.collect::<Vec<_>>().join(between)))
-            }
-            "sum" => small(Some(total?)),
-            "avg" if numbers.is_empty() => Ok(Thing::Null),
-            "avg" => small(total?.over(Ratio::whole(numbers.len() as i128)).and_then(|mean| mean.rounded(12))),
-            _ => best(name, values),
-        }
-    }
-
-    fn scalar(&self, name: &str, values: &[Thing]) -> Found {
-        use Thing::{Day, Id, Moment, Number, Span, Text, Truth};
-        let whole = |number: i128| Ok(Number(Ratio::whole(number)));
-        let zone = self.world.zone;
-        match (name, values) {
-            ("has_role", [Text(role)]) => Ok(Truth(role == "clerk")),
-            ("len", [Text(text)]) => whole(text.chars().count() as i128),
-            ("upper", [Text(text)]) => Ok(Text(text.chars().flat_map(char::to_uppercase).collect())),
-            ("matches", [Text(text), Text(pattern)]) => Ok(Truth(match pattern.strip_prefix('^') {
-                Some(start) => text.find(start) == Some(0),
-                None => text.matches(pattern.as_str()).count() > 0,
-            })),
-            ("lower", [Text(text)]) => Ok(Text(text.to_lowercase())),
-            ("trim", [Text(text)]) => Ok(Text(text.trim_matches(char::is_whitespace).to_owned())),
-            ("contains", [Text(text), Text(part)]) => Ok(Truth(text.find(part.as_str()).is_some())),
-            ("starts_with", [Text(text), Text(start)]) => Ok(Truth(text.bytes().take(start.len()).eq(start.bytes()))),
-            ("ends_with", [Text(text), Text(end)]) => Ok(Truth(text.strip_suffix(end.as_str()).is_some())),
-            ("replace", [Text(text), Text(from), Text(_)]) if from.is_empty() => Ok(Text(text.clone())),
-            ("replace", [Text(text), Text(from), Text(to)]) => {
-                Ok(Text(text.split(from.as_str()).collect::<Vec<_>>().join(to)))
-            }
-            ("substr", [Text(text), Number(from), Number(count)]) => Ok(Text(part(text, from.above, count.above))),
-            ("last", [Text(text), Number(count)]) => {
-                Ok(Text(part(text, text.chars().count() as i128 - count.above, count.above)))
-            }
-            ("text", [Text(text)]) => Ok(Text(text.clone())),
-            ("text", [Truth(value)]) => Ok(Text(value.to_string())),
-            ("text", [Number(number)]) => number.digits().map(Text).ok_or(TooLarge),
-            ("text", [Day(day)]) => {
-                let (year, month, day) = civil_of(*day);
-                Ok(Text(format!("{year:04}-{month:02}-{day:02}")))
-            }
-            ("text", [Id(id)]) => Ok(Text(format!("{id:x}"))),
-            ("number", [Text(text)]) => match Ratio::parse(text.trim()) {
-                Some(number) => small(number.rounded(12)),
-                None => Ok(Thing::Null),
-            },
-            ("abs", [Number(number)]) if number.above < 0 => small(Some(number.negative())),
-            ("abs", [Number(number)]) => Ok(Number(*number)),
-            ("round", [Number(number)]) => small(number.rounded(0)),
-            ("round", [Number(number), Number(places)]) => small(number.rounded(places.above as u32)),
-            ("floor", [Number(number)]) => whole(number.floor()),
-            ("ceil", [Number(number)]) => whole(-number.negative().floor()),
-            ("clamp", [x, low, high]) => {
-                let x = if order(x, high)?.is_some_and(Ordering::is_gt) { high } else { x };
-                Ok(if order(x, low)?.is_some_and(Ordering::is_lt) { low } else { x }.clone())
-            }
-            ("date", [Moment(at)]) => Ok(Day(self.local_day(*at))),
-            ("date", [Text(text)]) => Ok(day_written(text.trim()).map_or(Thing::Null, Day)),
-            ("datetime", [Text(text)]) => {
-                Ok(Thing::of(&Value::DateTime(text.parse().unwrap_or_else(|_| panic!("not generated: {text}")))))
-            }
-            ("days", [Number(n)]) => Ok(Span(0, n.above as i64, 0)),
-            ("months", [Number(n)]) => Ok(Span(n.above as i64, 0, 0)),
-            ("hours", [Number(n)]) => Ok(Span(0, 0, n.above as i64 * 3_600_000)),
-            ("minutes", [Number(n)]) => Ok(Span(0, 0, n.above as i64 * 60_000)),
-            ("date_add", [from, Span(months, days, milliseconds)]) => {
-                Ok(self.later(from.clone(), *months, *days, *milliseconds))
-            }
-            ("start_of", [Text(unit), Day(day)]) => Ok(Day(start(unit, *day))),
-            // Within the hour nothing is looked up: what the local clock shows beyond it is taken off.
-            ("start_of", [Text(unit), Moment(at)]) if unit == "minute" || unit == "hour" => {
-                let length = if unit == "hour" { 3_600_000_000 } else { 60_000_000 };
-                Ok(Moment(at - to_local(*at, zone).rem_euclid(length)))
-            }
-            ("start_of", [Text(unit), Moment(at)]) => {
-                Ok(Moment(from_local(start(unit, self.local_day(*at)) * DAY, zone)))
-            }
-            ("weekday", [Day(day)]) => whole(i128::from(weekday(*day))),
-            ("weekday", [Moment(at)]) => whole(i128::from(weekday(self.local_day(*at)))),
-            ("local_date", [Moment(at), Text(zone)]) => {
-                let zone = zone.parse().unwrap_or(chrono_tz::Tz::UTC);
-                Ok(Day(to_local(*at, zone).div_euclid(DAY)))
-            }
-            ("days_between", [Day(a), Day(b)]) => whole(i128::from(b - a)),
-            ("hours_between", [Moment(a), Moment(b)]) => {
-                small(Ratio::new(i128::from(b - a), 3_600_000_000).and_then(|hours| hours.rounded(12)))
-            }
-            ("years_between", [Day(a), Day(b)]) => {
-                let (early, late, sign) = if a <= b { (*a, *b, 1) } else { (*b, *a, -1) };
-                let years = (1..).take_while(|years| add_months(early, years * 12) <= late).count();
-                whole(sign * years as i128)
-            }
-            (name, values) => panic!("not generated: {name} of {values:?}"),
-        }
-    }
 }
 
 /// The words of `a.b.c`.
@@ -509,22 +359,6 @@ fn words(node: &Node) -> Vec<&str> {
         }
         other => panic!("not generated: {other:?}"),
     }
-}
-
-fn median(mut left: Vec<Ratio>) -> Found {
-    // Takes the least and the greatest away until the middle is left.
-    while left.len() > 2 {
-        for wanted in [Ordering::Less, Ordering::Greater] {
-            let mut best = 0;
-            for place in 1..left.len() {
-                best = if left[place].order(left[best]).ok_or(TooLarge)? == wanted { place } else { best };
-            }
-            left.remove(best);
-        }
-    }
-    let Some(first) = left.first() else { return Ok(Thing::Null) };
-    let sum = left[1..].iter().try_fold(*first, |sum, number| sum.plus(*number)).ok_or(TooLarge)?;
-    small(sum.over(Ratio::whole(left.len() as i128)).and_then(|mean| mean.rounded(12)))
 }
 
 /// A number the engine must hold exactly; larger ones are left out of the comparison.
@@ -554,31 +388,4 @@ fn best(name: &str, values: Vec<Thing>) -> Found {
         }
     }
     Ok(best)
-}
-
-fn part(text: &str, from: i128, count: i128) -> String {
-    let inside = |place: i128| place >= from && place - from < count;
-    text.chars().enumerate().filter(|(place, _)| inside(*place as i128)).map(|(_, letter)| letter).collect()
-}
-
-fn start(unit: &str, day: i64) -> i64 {
-    let (year, month, _) = civil_of(day);
-    match unit {
-        "week" => day - (weekday(day) - 1),
-        "month" => day_of(year, month, 1),
-        "quarter" => day_of(year, month - (month - 1) % 3, 1),
-        "year" => day_of(year, 1, 1),
-        _ => day,
-    }
-}
-
-fn day_written(text: &str) -> Option<i64> {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return None };
-    if [year.len(), month.len(), day.len()] != [4, 2, 2] || !text.bytes().all(|b| b == b'-' || b.is_ascii_digit()) {
-        return None;
-    }
-    let (year, month, day) = (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
-    let exists = (1..=12).contains(&month) && day >= 1 && day <= month_length(year, month);
-    exists.then(|| day_of(year, month, day))
 }
