@@ -141,7 +141,7 @@ fn query(name: &str, ty: &str) -> Value {
 }
 
 /// What the parameters of queries mean.
-const QUERY: [(&str, &str); 11] = [
+const QUERY: [(&str, &str); 12] = [
     ("view", "A view of the form: its filter, sort and columns"),
     ("filter", "A condition in the expression language"),
     ("sort", "Fields, separated by commas; - in front for descending"),
@@ -157,6 +157,7 @@ const QUERY: [(&str, &str); 11] = [
     ),
     ("format", "json; for reports also csv"),
     ("explain", "1 for the plan beside the answer"),
+    ("plan", "The hash of the plan you looked at, where the body is an archive"),
 ];
 
 fn list_of(label: &str, record: &Value) -> Value {
@@ -197,6 +198,8 @@ fn fixed_paths() -> Map<String, Value> {
             entry[method]["parameters"] = texts.into_iter().chain(numbers).collect();
         } else if method == "post" && ONCE_IN.iter().any(|area| path.starts_with(area)) {
             entry[method]["parameters"] = json!([header("Idempotency-Key", ONCE)]);
+        } else if path.starts_with("/api/packs/") {
+            of_pack(path, method, &mut entry[method]);
         }
     };
     for (path, method, summary) in FIXED {
@@ -205,8 +208,24 @@ fn fixed_paths() -> Map<String, Value> {
     paths
 }
 
+/// Packs travel as JSON or as an archive.
+fn of_pack(path: &str, method: &str, operation: &mut Value) {
+    let archive = json!({"schema": {"type": "string", "contentMediaType": "application/zip"}});
+    if method == "get" {
+        operation["responses"]["200"]["content"]["application/zip"] = archive;
+        return;
+    }
+    let files = json!({"type": "object", "additionalProperties": {"type": "string"}});
+    let properties = json!({"files": files, "plan": {"type": "string"}});
+    operation["requestBody"] = body(&json!({"type": "object", "properties": properties}));
+    operation["requestBody"]["content"]["application/zip"] = archive;
+    if path.ends_with("/deploy") {
+        operation["parameters"] = json!([query("plan", "string")]);
+    }
+}
+
 /// Path, method, what it does.
-pub const FIXED: [(&str, &str, &str); 30] = [
+pub const FIXED: [(&str, &str, &str); 31] = [
     ("/healthz", "get", "The process lives"),
     ("/readyz", "get", "The process can serve"),
     ("/api/session", "post", "Log in"),
@@ -235,6 +254,7 @@ pub const FIXED: [(&str, &str, &str); 30] = [
     ("/api/reports/{report}", "get", "A report"),
     ("/api/boards/{board}", "get", "A board"),
     ("/api/packs", "get", "Deployed packs"),
+    ("/api/packs/{pack}", "get", "One deployed pack; as a zip archive, its files as they were deployed"),
     ("/api/packs/{pack}/check", "post", "Check a pack"),
     ("/api/packs/{pack}/plan", "post", "What deploying it would change"),
     ("/api/packs/{pack}/deploy", "post", "Deploy what the plan says"),

@@ -60,6 +60,14 @@ pub fn read_pack(folder: &Path) -> Result<(String, Vec<(String, String)>), ReadE
     Ok((key, files))
 }
 
+/// Whether a file of that path is part of a pack: `pack.json`, or one in a folder of definitions.
+pub(crate) fn belongs(path: &str) -> bool {
+    path == "pack.json"
+        || path.split_once('/').is_some_and(|(folder, file)| {
+            FOLDERS.contains(&folder) && !file.is_empty() && !file.contains('/') && !file.starts_with('.')
+        })
+}
+
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
     if !folder.is_dir() {
         return Ok(Vec::new());

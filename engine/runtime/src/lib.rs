@@ -7,6 +7,7 @@
 //! ```
 
 pub mod analytics;
+pub mod archive;
 pub mod cases;
 pub mod channels;
 pub mod clock;

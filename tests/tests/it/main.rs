@@ -1,5 +1,6 @@
 //! One binary for all integration tests: each links the whole engine, so few binaries keep the suite fast.
 
+mod archives;
 mod bodies;
 mod cases;
 mod crash;
