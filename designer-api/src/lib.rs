@@ -7,4 +7,5 @@ pub mod i18n;
 pub mod pages;
 pub mod server;
 pub mod session;
+pub mod strangers;
 pub mod view;

@@ -15,6 +15,7 @@ use tower_http::timeout::TimeoutLayer;
 use formwork_runtime::Engine;
 
 use crate::api::imports::ImportJobs;
+use crate::strangers::Strangers;
 use crate::view::templates::Templates;
 use crate::{api, assets, pages};
 
@@ -28,6 +29,8 @@ pub struct Server {
     pub imports: ImportJobs,
     /// Users to be offered on the log-in page of a demonstration: (login, name).
     pub demo_users: Vec<(String, String)>,
+    /// What holds back people who are not logged in.
+    pub strangers: Strangers,
     /// Whether time moves only when somebody moves it.
     pub virtual_clock: bool,
 }

@@ -69,7 +69,7 @@ pub const SCOPES: [(&str, &str); 8] = [
 pub(crate) fn scope_of(method: &Method, path: &str) -> Result<Option<&'static str>, Problem> {
     let area = path.strip_prefix("/api/").and_then(|path| path.split('/').next());
     Ok(Some(match area {
-        Some("session" | "openapi.json") => return Ok(None),
+        Some("session" | "openapi.json" | "public") => return Ok(None),
         // What is answered while a form is filled in is read, whatever the method.
         Some("forms") => "records:read",
         Some("records") if method.is_safe() => "records:read",

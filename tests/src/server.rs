@@ -49,6 +49,7 @@ impl TestServer {
             templates: Templates::new(),
             imports: ImportJobs::default(),
             demo_users: Vec::new(),
+            strangers: Default::default(),
             virtual_clock: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -16,6 +16,7 @@ pub mod records;
 mod request;
 pub mod sessions;
 pub mod tasks;
+pub mod track;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(forms::routes())
         .merge(records::routes())
         .merge(tasks::routes())
+        .merge(track::routes())
         .merge(messages::routes())
         .merge(instances::routes())
         .merge(analytics::routes())

@@ -225,7 +225,7 @@ fn of_pack(path: &str, method: &str, operation: &mut Value) {
 }
 
 /// Path, method, what it does.
-pub const FIXED: [(&str, &str, &str); 31] = [
+pub const FIXED: &[(&str, &str, &str)] = &[
     ("/healthz", "get", "The process lives"),
     ("/readyz", "get", "The process can serve"),
     ("/api/session", "post", "Log in"),
@@ -239,6 +239,11 @@ pub const FIXED: [(&str, &str, &str); 31] = [
     ("/api/records/{form}/{id}/history", "get", "The history of a record"),
     ("/api/records/{form}/{id}/comments", "get", "What was said about a record"),
     ("/api/records/{form}/{id}/comments", "post", "Comment on a record"),
+    (
+        "/api/public/track",
+        "get",
+        "How far something is, for whoever knows it: no log-in, the proofs of the form as parameters",
+    ),
     ("/api/tasks", "get", "A box of my inbox: mine, claimable, team (queues I lead), cc, done, started"),
     ("/api/tasks/{id}", "get", "One task with its form"),
     ("/api/admin/incidents", "get", "Instances that stand still"),

@@ -25,7 +25,7 @@ use super::patch::merge_patch;
 use super::problem::{Answer, Problem, problem};
 use super::request::{Older, if_match, names, object};
 use crate::server::Server;
-use crate::session::Caller;
+use crate::session::{Address, Caller};
 
 /// Most records of one bulk request.
 const BULK_MAX: usize = 1_000;
@@ -87,13 +87,21 @@ async fn create(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path(address): Path<String>,
+    Address(from): Address,
     Once(key): Once,
     body: Bytes,
 ) -> Answer {
     let (pack, form) = server.engine.deployed().form(&address)?;
     let viewer = caller.viewer(&server.engine, &pack);
+    let (is_stranger, now) = (caller.user.is_none(), server.engine.clock().now());
+    if is_stranger {
+        server.strangers.may_send((pack.key(), pack.form(&form)), from, false, now)?;
+    }
     let act = Act::Create { form: form.clone(), values: object(&body)?, effects: Effects::ALL };
     let committed = server.engine.submit(&pack, viewer.clone(), act, key).await?;
+    if is_stranger {
+        server.strangers.sent(pack.key(), &form, from, now);
+    }
     let Reply::Record { id, .. } = committed.reply else { return Err(unexpected(&committed)) };
     let mut response = (StatusCode::CREATED, record(&server, &pack, &viewer, &form, &committed).await?).into_response();
     let location = HeaderValue::from_str(&format!("/api/records/{address}/{id}")).map_err(|_| bad_address())?;
@@ -244,6 +252,9 @@ async fn comments(
 #[serde(deny_unknown_fields)]
 struct Comment {
     text: String,
+    /// For whoever follows the record without logging in, too.
+    #[serde(default)]
+    public: bool,
 }
 
 async fn comment(
@@ -255,7 +266,7 @@ async fn comment(
 ) -> Answer {
     let (pack, form) = server.engine.deployed().form(&form)?;
     let viewer = caller.viewer(&server.engine, &pack);
-    let act = Act::Comment { form, id, text: comment.text };
+    let act = Act::Comment { form, id, text: comment.text, is_public: comment.public };
     let committed = server.engine.submit(&pack, viewer, act, key).await?;
     let seq = newest(&server, &committed).await?;
     Ok((StatusCode::CREATED, Json(json!({"seq": seq}))).into_response())

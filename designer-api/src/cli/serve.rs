@@ -73,6 +73,7 @@ impl Serve {
             templates: Templates::new(),
             imports: ImportJobs::default(),
             demo_users,
+            strangers: Default::default(),
             virtual_clock: self.virtual_clock,
         });
         let dispatcher = tokio::spawn(engine.clone().run_dispatcher());

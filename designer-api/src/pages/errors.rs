@@ -58,7 +58,7 @@ pub(super) async fn drawn(State(server): State<Arc<Server>>, request: Request, n
             return error(&visit, problem.status(), Some(told(&problem))).await;
         }
     };
-    if visit.caller.user.is_none() && !PUBLIC.contains(&path.as_str()) {
+    if visit.caller.user.is_none() && !PUBLIC.contains(&path.as_str()) && !path.starts_with("/p/") {
         return stranger(&visit, body).await;
     }
     parts.extensions.insert(visit.clone());

@@ -14,6 +14,8 @@ mod record;
 mod reports;
 mod saving;
 mod shell;
+mod strangers;
+mod track;
 mod verbs;
 mod visit;
 
@@ -28,6 +30,8 @@ use crate::server::Server;
 pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
         .merge(public::routes())
+        .merge(track::routes())
+        .merge(strangers::routes())
         .merge(home::routes())
         .merge(list::routes())
         .merge(record::routes())

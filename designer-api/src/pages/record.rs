@@ -59,6 +59,7 @@ struct RecordView {
     facts: Vec<Fact>,
     activity: Vec<Event>,
     comment: String,
+    is_followed: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,6 +114,7 @@ async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Re
         facts: facts(&visit, &record),
         activity: events(&history, &seen, scribe),
         comment: format!("{path}/comments"),
+        is_followed: seen.is_followed(),
         form: label.clone(),
     };
     let list = Link { label, href: seen.path(visit.engine()) };
@@ -223,7 +225,8 @@ async fn comment(visit: Visit, Path((form, id)): Path<(String, Uuid)>, body: Byt
     if text.is_empty() {
         return Ok(see_other(&back, None));
     }
-    let act = Act::Comment { form: seen.form.key.clone(), id, text };
+    let is_public = posted.own("_public").is_some();
+    let act = Act::Comment { form: seen.form.key.clone(), id, text, is_public };
     visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await?;
     Ok(see_other(&back, Some("commented")))
 }

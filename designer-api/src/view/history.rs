@@ -21,6 +21,7 @@ pub(crate) struct Event {
     at: Time,
     text: String,
     body: String,
+    pub(crate) public: bool,
     internal: bool,
     changes: Vec<Change>,
 }
@@ -83,7 +84,8 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
         at: local.time(parse_instant(item["at"].as_str()?)?),
         text: words(name, item, scribe),
         body: if kind == "comment" { plain(&item["data"]["text"]) } else { String::new() },
-        internal: false,
+        public: kind == "comment" && item["data"]["public"] == true,
+        internal: kind == "comment" && seen.is_followed() && item["data"]["public"] != true,
         changes,
     })
 }

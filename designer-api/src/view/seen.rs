@@ -61,6 +61,11 @@ impl Seen {
         self.projection.can_create()
     }
 
+    /// Whether people who are not logged in follow records of the form.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.form.public.as_ref().is_some_and(|public| public.track.is_some())
+    }
+
     /// Whether the viewer could read some record.
     pub(crate) fn can_read(&self) -> bool {
         self.projection.can_read()

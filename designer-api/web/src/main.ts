@@ -5,6 +5,7 @@ import { guardComposition } from "./ime.ts";
 import { watchKeys } from "./keys.ts";
 import { notice, watchNotices } from "./notice.ts";
 import { readDates, watchTimes } from "./time.ts";
+import { watchWork } from "./work.ts";
 
 /** Islands by element name: loaded when such an element appears. */
 const islands: Record<string, () => Promise<unknown>> = {
@@ -65,6 +66,7 @@ guardComposition();
 watchNotices();
 watchKeys();
 watchForms();
+watchWork();
 settle();
 
 document.querySelector<HTMLElement>("[data-focus]")?.focus();

@@ -95,7 +95,7 @@ pub struct Event {
     pub record: Option<(Key, Uuid)>,
     /// The instance it belongs to.
     pub instance: Option<Uuid>,
-    /// `record.created updated deleted`, `instance.started completed cancelled withdrawn retried jumped`,
+    /// `record.created updated deleted`, `instance.started completed cancelled withdrawn retried jumped staged`,
     /// `step.entered left cancelled`, `task.created claimed released transferred delegated resolved returned completed
     /// copied reminded cancelled`, `signature.skipped`, `timer.fired`, `message.received stored skipped`, `comment`, `incident.opened`.
     pub kind: String,

@@ -66,6 +66,8 @@ pub struct State {
     pub rounds: BTreeMap<u64, Vec<Signature>>,
     /// Where returned tasks go once they are done, by the activation they were returned to.
     pub returns: BTreeMap<u64, WayBack>,
+    /// The stage it is in, of those its workflow has.
+    pub stage: Option<Key>,
     /// Whether its messages leave: an import may say no.
     pub notify: bool,
     /// Variables.

@@ -98,6 +98,10 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "instance_runs" => ("该流程实例没有停止", "the instance does not stand still"),
         "jump_target_invalid" => ("不能跳转到该步骤", "it cannot go on at that step"),
         "comment_empty" => ("评论不能为空", "the comment is empty"),
+        "comment_not_public" => (
+            "此表单的记录没有公开查询页，评论不能公开",
+            "nobody follows these records without logging in: a comment is internal",
+        ),
         "comment_too_long" => ("评论过长", "the comment is too long"),
         "workflow_not_found" => ("找不到该流程", "there is no such workflow"),
         "unauthenticated" => ("请先登录", "log in first"),

@@ -125,6 +125,17 @@ pub enum Act {
         id: Uuid,
         /// What is said.
         text: String,
+        /// Whether whoever follows the record without logging in sees it, too.
+        is_public: bool,
+    },
+    /// Somebody who is not logged in adds to a record they have proven to know.
+    Answer {
+        /// The form.
+        form: Key,
+        /// What they know of the record, in the order of its form.
+        proofs: Vec<String>,
+        /// What is said.
+        text: String,
     },
 }
 

@@ -50,6 +50,7 @@ const PAGES: &[(&str, &str)] = &[
     ("FW0312", include_str!("../codes/FW0312.md")),
     ("FW0313", include_str!("../codes/FW0313.md")),
     ("FW0317", include_str!("../codes/FW0317.md")),
+    ("FW0318", include_str!("../codes/FW0318.md")),
     ("FW0401", include_str!("../codes/FW0401.md")),
     ("FW0402", include_str!("../codes/FW0402.md")),
     ("FW0403", include_str!("../codes/FW0403.md")),

@@ -76,8 +76,21 @@ impl Engine {
         Ok(())
     }
 
-    /// What was said about a record, newest first: `{"items": [{"seq", "at", "actor": {"id", "name"} | null, "text"}],
-    /// "next": seq | null}`.
+    /// A record as whoever follows it without logging in sees it; null where what they know of it fits none.
+    pub async fn track(
+        &self,
+        pack: &Arc<Pack>,
+        form: &Key,
+        proofs: Vec<String>,
+        language: &str,
+    ) -> Result<Json, Failure> {
+        let (p, f, at) = (pack.clone(), form.clone(), self.clock().now());
+        let viewer = Viewer::public(language);
+        self.ask(pack, Box::new(move |facts| questions::track(&p, &viewer, &f, &proofs, at, facts))).await
+    }
+
+    /// What was said about a record, newest first: `{"items": [{"seq", "at", "actor": {"id", "name"} | null, "text",
+    /// "public"}], "next": seq | null}`.
     pub async fn comments(
         &self,
         pack: &Arc<Pack>,
@@ -91,7 +104,9 @@ impl Engine {
             let page = self.history(pack, viewer, form, id, before).await?;
             let said = page["items"].as_array().into_iter().flatten().filter(|event| event["kind"] == "comment");
             items.extend(said.map(|event| {
-                json!({"seq": event["seq"], "at": event["at"], "actor": event["actor"], "text": event["data"]["text"]})
+                let is_public = event["data"]["public"] == true;
+                let (actor, text) = (&event["actor"], &event["data"]["text"]);
+                json!({"seq": event["seq"], "at": event["at"], "actor": actor, "text": text, "public": is_public})
             }));
             before = page["next"].as_i64();
             if before.is_none() || items.len() >= COMMENTS_WANTED {

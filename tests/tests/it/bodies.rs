@@ -218,7 +218,7 @@ async fn a_repeated_request_gets_the_answer_it_got(host: &dyn Host) {
     assert_eq!(send(Method::POST, &comments, "k5", None, json!({"text": "hello"})).await, said);
     let (_, page) = ann.get(&comments).await;
     assert_eq!(page["items"].as_array().map(Vec::len), Some(1), "{page}");
-    assert_keys(&page["items"][0], &["seq", "at", "actor", "text"]);
+    assert_keys(&page["items"][0], &["seq", "at", "actor", "text", "public"]);
     let many = json!({"items": [{"subject": "1"}, {"nothing": 2}, {"subject": "3"}]});
     let filed = send(Method::POST, "/api/records/ticket/bulk", "k6", None, many.clone()).await;
     assert_eq!(send(Method::POST, "/api/records/ticket/bulk", "k6", None, many).await, filed);

@@ -13,5 +13,6 @@ mod messages;
 mod nodes;
 mod pages;
 mod rights;
+mod strangers;
 mod tidy;
 mod webhook;

@@ -50,13 +50,18 @@ pub(crate) fn message(
             Some(false) => turn.change.messages.push((place.0, place.1, turn.context.at)),
         }
     }
+    let taken = hear(turn, name, key, &carried)?;
+    turn.change.reply = Reply::Message(Some(taken));
+    Ok(())
+}
+
+/// Whoever waits for that goes on. How many did.
+pub(super) fn hear(turn: &mut Turn<'_>, name: &Key, key: &str, carried: &IndexMap<Key, Value>) -> Result<u32, Stop> {
     let place = (name.clone(), key.to_owned());
     let Some(waiting) = turn.context.facts.subscriptions.get(&place) else {
         return Err(Stop::Need(vec![Need::Subscriptions { name: place.0, key: place.1 }]));
     };
-    let taken = deliver(turn, waiting, &carried)?;
-    turn.change.reply = Reply::Message(Some(taken));
-    Ok(())
+    deliver(turn, waiting, carried)
 }
 
 fn may_send(turn: &Turn<'_>, kind: &MessageKind) -> bool {

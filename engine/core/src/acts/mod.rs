@@ -1,5 +1,6 @@
 //! One file per act: what a stimulus means, in terms of form sessions and workflow runs.
 
+mod answer;
 mod comment;
 mod create;
 mod delete;
@@ -12,6 +13,7 @@ mod timer;
 mod update;
 mod upsert;
 
+pub(crate) use answer::answer;
 pub(crate) use comment::comment;
 pub(crate) use create::create;
 pub(crate) use delete::delete;

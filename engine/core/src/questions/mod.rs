@@ -7,9 +7,12 @@ mod history;
 mod records;
 mod schema;
 mod tasks;
+mod track;
 
 pub use forms::{form, forms};
 pub use history::history;
 pub use records::{Filled, evaluate, list, record};
 pub use schema::form_schema;
 pub use tasks::{PinnedPacks, record_tasks, task, tasks};
+pub(crate) use track::proven;
+pub use track::track;

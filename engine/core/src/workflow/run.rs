@@ -316,6 +316,11 @@ impl<'t, 'a> Run<'t, 'a> {
         step.count += 1;
         step.entered_at = Some(self.turn.context.at);
         self.note("step.entered", Some((&node.key, activation)), json!({}));
+        if let Some(stage) = node.stage.as_ref().filter(|stage| self.instance.state.stage.as_ref() != Some(*stage)) {
+            self.instance.state.stage = Some(stage.clone());
+            let data = json!({"workflow": self.workflow.key, "stage": stage});
+            self.note("instance.staged", Some((&node.key, activation)), data);
+        }
         Ok(Arrived { node, activation })
     }
 

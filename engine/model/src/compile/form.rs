@@ -12,7 +12,7 @@ use crate::{Key, Text};
 
 use super::context::Context;
 use super::load::Document;
-use super::{access, field, order};
+use super::{access, field, order, public};
 
 /// Compiles the form. Parts that are wrong are reported and left out.
 pub(super) fn compile(context: &Context<'_>, document: &Document<author::Form>) -> Form {
@@ -32,10 +32,12 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Form>) 
         access: IndexMap::new(),
         views: table.views(&author.views, &at.key("views")),
         layout: table.layout(&author.layout, &at.key("layout")),
+        public: None,
         compute_order: order::compute_order(context, &document.key, &fields, &at.key("fields")),
         fields,
     };
     form.access = access::compile(context, &form, &author.access, &at.key("access"));
+    form.public = author.public.as_ref().map(|public| public::compile(context, &form, public, &at.key("public")));
     form
 }
 

@@ -20,6 +20,7 @@ mod load;
 mod material;
 mod order;
 mod pack;
+mod public;
 mod report;
 mod script;
 mod shapes;

@@ -7,8 +7,10 @@ use crate::documents::Kind;
 use crate::documents::common::{Given, Keyed};
 use crate::documents::steps::{self as author, Assignments, Step, StepOptions};
 use crate::expr::duration::parse_iso;
-use crate::expr::{Scope, TableRef, Type};
-use crate::pack::workflow::{Action, AssignTo, Assignment, Event, Join, Node, NotifyStep, Target, Timer, Trigger};
+use crate::expr::{self, Scope, TableRef, Type};
+use crate::pack::workflow::{
+    Action, AssignTo, Assignment, CommentBy, Event, Join, Node, NotifyStep, Target, Timer, Trigger,
+};
 use crate::pack::{Setting, form::Form};
 use crate::value::Duration;
 use crate::{Key, Value};
@@ -46,8 +48,9 @@ pub(super) fn compile(flow: &Flow<'_, '_>, key: &str, step: &Step, at: &At) -> O
         StepOptions::End(step) => Some(Action::End { outcome: step.outcome.as_deref().map(Key::from) }),
     };
     let label = context.label(step.common.label.as_ref(), key, at);
+    let stage = step.common.stage.as_ref().map(|stage| flow.stage(stage, &at.key("stage")));
     let boundary = compiler.boundary(&step.common.boundary, &at.key("boundary"));
-    Some(Node { key: key.into(), label, action: action?, set, block: None, boundary })
+    Some(Node { key: key.into(), label, stage, action: action?, set, block: None, boundary })
 }
 
 pub(super) struct StepCompiler<'c, 'f, 'a> {
@@ -180,8 +183,34 @@ impl StepCompiler<'_, '_, '_> {
 
     /// What the message of an event carries.
     fn carried(&self, event: &author::Event) -> Option<IndexMap<Key, Type>> {
+        if event.comment.is_some() {
+            return Some(IndexMap::from([(Key::from("text"), Type::Text)]));
+        }
         let declared = self.flow.context.documents.pack.as_ref().map(|pack| &pack.body.messages)?;
         Some(super::pack::carried(declared.get(event.message.as_ref()?)?))
+    }
+
+    /// A public comment, as the message it is to whoever waits for one.
+    fn comment(&self, by: author::CommentByWord, at: &At) -> Option<Trigger> {
+        let by = match by {
+            author::CommentByWord::Staff => CommentBy::Staff,
+            author::CommentByWord::Public => CommentBy::Public,
+        };
+        let Some(form) = self.flow.form else {
+            self.flow.context.error("FW0306", at, "a comment is on a record: say which form's, by `for`");
+            return None;
+        };
+        if form.public.as_ref().is_none_or(|public| public.track.is_none()) {
+            let message = format!("nobody follows records of `{}` without logging in", form.key);
+            self.flow.context.error_hint(
+                "FW0318",
+                &at.key("comment"),
+                message,
+                Some("give the form `public.track`".to_owned()),
+            );
+        }
+        let key = expr::check("record.id", &self.flow.scope(), None).ok()?;
+        Some(Trigger::Message { name: by.message(), key, filter: None })
     }
 
     fn parallel(&self, step: &author::Parallel) -> Option<Action> {
@@ -226,8 +255,19 @@ impl StepCompiler<'_, '_, '_> {
                 }
             }
         }
+        if event.by.is_some() != event.comment.is_some() {
+            let key = if event.by.is_some() { "by" } else { "comment" };
+            context.error_at_key("FW0405", &at.key(key), "`comment` and `by` belong together", None);
+        }
         let own = self.flow.scope();
         match (&event.after, &event.until, &event.message) {
+            _ if event.comment.is_some() => {
+                if event.after.is_some() || event.until.is_some() || event.message.is_some() {
+                    let message = "exactly one of `after`, `until`, `message` and `comment` is needed";
+                    context.error_at_key("FW0117", at, message, None);
+                }
+                self.comment(event.by?, at)
+            }
             (Some(after), None, None) => {
                 let setting = context.setting(after, &own, &Type::Duration, &at.key("after"))?;
                 let business = self.business(event.calendar.as_deref(), event.round, at);
@@ -250,7 +290,7 @@ impl StepCompiler<'_, '_, '_> {
             (None, None, Some(name)) => self.message(name, event, &own, scope, at),
             _ => {
                 if !self.flow.is_cut_in(at) {
-                    let message = "exactly one of `after`, `until` and `message` is needed";
+                    let message = "exactly one of `after`, `until`, `message` and `comment` is needed";
                     context.error_at_key("FW0117", at, message, None);
                 }
                 None

@@ -13,7 +13,7 @@ use crate::expr::scope::WorkflowNames;
 use crate::expr::{Scope, TableRef, Type};
 use crate::pack::form::Form;
 use crate::pack::workflow::{Each, Graph, Start, StartOn, Target, Var, Withdraw, WithdrawUntil, Workflow};
-use crate::{Key, Value};
+use crate::{Key, Text, Value};
 
 use super::context::Context;
 use super::load::Document;
@@ -41,6 +41,11 @@ pub(super) fn compile(
     }
     let names = Arc::new(names(context, author));
     let flow = Flow { context, document, form: author.form.as_ref().and_then(|form| forms.get(form.as_str())), names };
+    let stages = author
+        .stages
+        .iter()
+        .map(|(key, label)| (Key::from(key.as_str()), context.text(label, &at.key("stages").key(key))));
+    let stages: IndexMap<Key, Text> = stages.collect();
     let starts = flow.starts(&author.start, &at.key("start"));
     let withdraw = author.withdraw.as_ref().map(|withdraw| Withdraw {
         until: match &withdraw.until {
@@ -70,6 +75,7 @@ pub(super) fn compile(
         key: document.key.clone(),
         label,
         form: author.form.as_deref().map(Key::from),
+        stages,
         vars: vars(context, &author.vars, &at.key("vars")),
         starts,
         withdraw,
@@ -119,6 +125,15 @@ impl<'a> Flow<'_, 'a> {
         if !steps.contains_key(key) && !self.document.cut.contains(&format!("/steps/{key}")) {
             let known = steps.keys().map(String::as_str).chain(words.iter().copied());
             self.context.unknown("FW0306", at, "step", key, known);
+        }
+        key.into()
+    }
+
+    /// A stage; an error where there is none.
+    pub(super) fn stage(&self, key: &str, at: &At) -> Key {
+        let stages = &self.document.body.stages;
+        if !stages.contains_key(key) && !self.document.cut.contains(&format!("/stages/{key}")) {
+            self.context.unknown("FW0306", at, "stage", key, stages.keys().map(String::as_str));
         }
         key.into()
     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::common::{Formula, Keyed, LevelWord, Rows, expression};
 use super::fields::Field;
+use super::public::Public;
 use crate::text::Text;
 
 /// A form: fields, rules, access, views and layout.
@@ -47,6 +48,8 @@ pub struct Form {
     /// Sections of the page.
     #[serde(default)]
     pub layout: Keyed<Section>,
+    /// What people who are not logged in do with it on pages of their own.
+    pub public: Option<Public>,
 }
 
 /// What kind of form.

@@ -15,6 +15,7 @@ pub mod form;
 pub mod import;
 pub mod metrics;
 pub mod pack;
+pub mod public;
 pub mod report;
 pub mod steps;
 pub mod tiles;

@@ -16,6 +16,9 @@ pub struct Workflow {
     /// The form its instances work on; absent for a job without a record.
     #[serde(rename = "for")]
     pub form: Option<String>,
+    /// The few words of a public status page, in order; steps move along them.
+    #[serde(default)]
+    pub stages: Keyed<Text>,
     /// Instance variables.
     #[serde(default)]
     pub vars: Keyed<VarEntry>,

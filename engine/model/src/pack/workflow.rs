@@ -17,6 +17,8 @@ pub struct Workflow {
     pub label: Text,
     /// The form its instances work on; none for a job without a record.
     pub form: Option<Key>,
+    /// The few words of a public status page, in order.
+    pub stages: IndexMap<Key, Text>,
     /// Instance variables with type and first value.
     pub vars: IndexMap<Key, Var>,
     /// The ways to begin.
@@ -125,6 +127,8 @@ pub struct Node {
     pub key: Key,
     /// Shown to people; the key where the author gave none.
     pub label: Text,
+    /// The stage the instance is in from when it is entered.
+    pub stage: Option<Key>,
     /// What entering it does and what it waits for.
     pub action: Action,
     /// Applied when the step is left.
@@ -435,6 +439,26 @@ pub enum Trigger {
         /// Whether what it carries is what is waited for.
         filter: Option<Expr>,
     },
+}
+
+/// Who comments on a record for the public to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommentBy {
+    /// People who are logged in.
+    Staff,
+    /// Whoever follows the record without logging in.
+    Public,
+}
+
+impl CommentBy {
+    /// The name of the message that such a comment is to whoever waits for one; its key is the record's id, and it
+    /// carries `text`. No message of a pack has such a name.
+    pub fn message(self) -> Key {
+        match self {
+            Self::Staff => "comment by staff".into(),
+            Self::Public => "comment by public".into(),
+        }
+    }
 }
 
 /// When a timer fires.

@@ -14,7 +14,9 @@ pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack) -> Vec<AccessChang
     let mut changes = Vec::new();
     for form in wanted.forms().values() {
         let before = deployed.and_then(|deployed| former_form(deployed, wanted, form));
+        let public = Key::from("public");
         let roles = form.access.keys().chain(before.into_iter().flat_map(|before| before.access.keys()));
+        let roles = roles.chain([&public]);
         let mut seen = BTreeSet::new();
         for role in roles.filter(|role| seen.insert((*role).clone())) {
             operations(before, form, role, &mut changes);
@@ -90,12 +92,14 @@ fn levels(before: Option<&Form>, form: &Form, role: &Key, changes: &mut Vec<Acce
 }
 
 fn level(form: &Form, role: &Key, position: usize, row: Option<usize>) -> Level {
-    let Some(access) = form.access.get(role) else { return Level::None };
-    let found = match row {
+    let found = form.access.get(role).and_then(|access| match row {
         None => access.levels.get(position),
         Some(row) => access.row_levels.get(&position).and_then(|levels| levels.get(row)),
-    };
-    found.copied().unwrap_or(Level::None)
+    });
+    let own = found.copied().unwrap_or(Level::None);
+    // Whoever follows a record without logging in reads what its form shows them.
+    let track = form.public.as_ref().and_then(|public| public.track.as_ref()).filter(|_| &**role == "public");
+    if track.is_some_and(|track| track.show.contains(&position)) { own.max(Level::Read) } else { own }
 }
 
 fn gone(form: &Form, role: &Key, changes: &mut Vec<AccessChange>) {

@@ -92,6 +92,23 @@ fn renames_keep_data_removals_hide_and_conversions_are_named() {
 }
 
 #[test]
+fn what_strangers_are_shown_stands_in_the_permission_diff() {
+    let form = |public: &str| {
+        format!(
+            r#"{{"label": "O", "fields": {{"no": {{"type": "series", "pattern": "O{{seq:4}}"}}, "phone": {{"type": "phone", "region": "CN"}},
+                "note": {{"type": "text"}}}}, "access": {{"clerk": {{"read": true, "fields": {{"*": "read"}}}}}}{public}}}"#
+        )
+    };
+    let track = r#", "public": {"track": {"by": ["no", "last(phone, 4)"], "show": ["note"]}}"#;
+    let (hidden, shown) = (form(""), form(track));
+    let deployed = good(&[("pack.json", PACK), ("forms/order.json", hidden.as_str())]);
+    let wanted = good(&[("pack.json", PACK), ("forms/order.json", shown.as_str())]);
+    let access = plan(Some(&deployed), &wanted).access;
+    let words = access.iter().map(|change| (&*change.role, change.field.as_deref(), &*change.from, &*change.to));
+    assert_eq!(words.collect::<Vec<_>>(), [("public", Some("note"), "none", "read")]);
+}
+
+#[test]
 fn the_permission_diff_names_role_form_and_field() {
     let deployed = good(&[("pack.json", PACK), ("forms/old_order.json", BEFORE)]);
     let wanted = good(&[("pack.json", PACK), ("forms/order.json", AFTER)]);

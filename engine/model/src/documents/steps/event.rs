@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Assignments, Next, RoundWord};
 use crate::documents::common::{Formula, Given, expression, value_expression};
 
-/// An event: exactly one of `after`, `until` and `message`.
+/// An event: exactly one of `after`, `until`, `message` and `comment`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
@@ -29,6 +29,10 @@ pub struct Event {
     #[serde(rename = "if")]
     #[schemars(extend("x-formwork-expression" = expression("boolean", "event", false)))]
     pub condition: Option<Formula>,
+    /// When somebody comments on the record for the public to see; `event.text` is what they say.
+    pub comment: Option<CommentWord>,
+    /// With `comment`: who has to comment.
+    pub by: Option<CommentByWord>,
     /// At a boundary: whether the step ends by it (the default); if not, a second token goes on from `next`.
     pub interrupt: Option<bool>,
     /// Assigned when it fires; `event.x` is what a message carries.
@@ -36,4 +40,24 @@ pub struct Event {
     pub set: Assignments,
     /// Where it goes on.
     pub next: Next,
+}
+
+/// Which comments.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum CommentWord {
+    /// Those that whoever follows the record without logging in sees.
+    Public,
+}
+
+/// Whose comments.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum CommentByWord {
+    /// Of people who are logged in.
+    Staff,
+    /// Of whoever follows the record.
+    Public,
 }

@@ -36,7 +36,7 @@ registry! {
 }
 
 pub use approval::ModeWord;
-pub use event::Event;
+pub use event::{CommentByWord, Event};
 pub use parallel::Join;
 pub use user::{Assign, Due, IfEmpty, Outcome, ResumeWord, Return, RoundWord, VerbWord};
 
@@ -98,6 +98,8 @@ pub type Assignments = IndexMap<String, Given>;
 pub struct StepCommon {
     /// Shown to people; the key where absent.
     pub label: Option<Text>,
+    /// The stage the instance is in from when the step is entered.
+    pub stage: Option<String>,
     /// Assigned when the step is left.
     #[serde(default)]
     pub set: Assignments,
