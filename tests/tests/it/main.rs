@@ -9,6 +9,7 @@ mod dispatcher;
 mod http;
 mod imports;
 mod instances;
+mod locks;
 mod messages;
 mod nodes;
 mod pages;

@@ -11,7 +11,7 @@ mod records;
 mod system;
 mod tasks;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use formwork_core::{Facts, facts::Need};
@@ -25,6 +25,7 @@ use crate::{Failure, Fault};
 
 pub(crate) use records::RecordLoad;
 use system::SystemLoad;
+pub(crate) use system::{Target, subjects, targets};
 
 /// Most records one backlink may lead to in a transaction; more is a fault, because it cannot be held.
 const BACKLINKS_MAX: u32 = 100_000;
@@ -44,11 +45,22 @@ pub(crate) enum Locking {
     /// Not at all: a snapshot is read, or the writer is alone.
     None,
     /// Every row read is locked: these records for writing, others against writing by somebody else.
-    Rows { exclusive: Arc<HashSet<Uuid>> },
+    Rows { exclusive: Arc<HashSet<Uuid>>, waits: Waits },
+}
+
+/// For which rows a transaction may wait. Two never wait for each other if each waits only for what comes later in the
+/// one order (records by form and id, then instances by id, then what is of an instance) than all that it holds. What
+/// comes out of order is locked at once or not at all: then the stimulus is played again, in order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waits {
+    /// For records: nothing is held yet.
+    pub(crate) records: bool,
+    /// For instances: none is held yet.
+    pub(crate) instances: bool,
 }
 
 /// The strength of a lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lock {
     None,
     /// Others may read it for their decisions, too, and link to it.
@@ -64,7 +76,7 @@ impl Locking {
     fn of(&self, id: Uuid) -> Lock {
         match self {
             Locking::None => Lock::None,
-            Locking::Rows { exclusive } if exclusive.contains(&id) => Lock::Exclusive,
+            Locking::Rows { exclusive, .. } if exclusive.contains(&id) => Lock::Exclusive,
             Locking::Rows { .. } => Lock::Shared,
         }
     }
@@ -76,17 +88,26 @@ impl Locking {
             Locking::Rows { .. } => lock,
         }
     }
+
+    /// For which rows to wait.
+    fn waits(&self) -> Waits {
+        match self {
+            Locking::None => Waits { records: true, instances: true },
+            Locking::Rows { waits, .. } => *waits,
+        }
+    }
 }
 
 impl Lock {
     /// The clause; rows are locked in the order of their ids, so that two transactions do not wait crosswise.
-    fn clause(self) -> &'static str {
-        match self {
-            Lock::None => "",
-            Lock::Shared => " FOR SHARE",
-            Lock::Exclusive => " FOR NO KEY UPDATE",
-            Lock::Gate => " FOR UPDATE",
-        }
+    fn clause(self, waits: bool) -> String {
+        let lock = match self {
+            Lock::None => return String::new(),
+            Lock::Shared => "SHARE",
+            Lock::Exclusive => "NO KEY UPDATE",
+            Lock::Gate => "UPDATE",
+        };
+        format!(" FOR {lock}{}", if waits { "" } else { " NOWAIT" })
     }
 }
 
@@ -139,16 +160,15 @@ impl Load {
 /// The loads that answer the needs, and the series numbers wanted.
 pub(crate) fn loads(context: &Context, needs: &[Need]) -> Result<(Vec<Load>, Vec<SeriesKey>), Failure> {
     let (mut loads, mut series) = (Vec::new(), Vec::new());
-    let mut records: Vec<(Key, Lock, Vec<Uuid>)> = Vec::new();
+    let mut records: BTreeMap<(Key, Lock), Vec<Uuid>> = BTreeMap::new();
+    let mut backlinks = Vec::new();
     let mut together = system::Together::default();
     for need in needs {
         match need {
             Need::Record(form, id) => {
-                let lock = context.locking.of(*id);
-                match records.iter_mut().find(|(known, kind, _)| known == form && *kind == lock) {
-                    Some((.., ids)) if ids.contains(id) => {}
-                    Some((.., ids)) => ids.push(*id),
-                    None => records.push((form.clone(), lock, vec![*id])),
+                let ids = records.entry((form.clone(), context.locking.of(*id))).or_default();
+                if !ids.contains(id) {
+                    ids.push(*id);
                 }
             }
             Need::Series { form, field, period } => {
@@ -157,17 +177,26 @@ pub(crate) fn loads(context: &Context, needs: &[Need]) -> Result<(Vec<Load>, Vec
                     series.push(key);
                 }
             }
-            Need::Backlinks { form, link, to } => loads.push(RecordLoad::backlinks(context, form, link, *to)?),
+            Need::Backlinks { form, link, to } => backlinks.push((form, link, *to)),
             Need::Page(query) => loads.push(page::load(context, query)?),
             Need::Found(find) => loads.push(found::load(context, find)?),
             need => together.add(context, need, &mut loads)?,
         }
     }
-    // What is locked comes first: what is read behind the lock of an instance stays as it is read.
-    let mut ordered = together.finish(context);
-    for (form, lock, ids) in records {
-        ordered.push(RecordLoad::by_id(context, &form, ids, lock)?);
+    // What is locked comes first, in the one order: what is read behind the lock of an instance stays as it is read.
+    let mut ordered = Vec::new();
+    let mut last: Option<Key> = None;
+    for ((form, lock), ids) in records {
+        // The records of one form that are locked in two strengths are not in order.
+        let waits = context.locking.waits().records && last.as_ref() != Some(&form);
+        ordered.push(RecordLoad::by_id(context, &form, ids, (lock, waits))?);
+        last = Some(form);
     }
+    for (number, (form, link, to)) in backlinks.into_iter().enumerate() {
+        let waits = context.locking.waits().records && last.is_none() && number == 0;
+        ordered.push(RecordLoad::backlinks(context, form, link, to, waits)?);
+    }
+    ordered.append(&mut together.finish(context));
     ordered.append(&mut loads);
     Ok((ordered, series))
 }

@@ -66,18 +66,23 @@ enum Stage {
 
 impl RecordLoad {
     /// These records.
-    pub(super) fn by_id(context: &Context, form: &Key, mut ids: Vec<Uuid>, lock: Lock) -> Result<Load, Fault> {
+    pub(super) fn by_id(
+        context: &Context,
+        form: &Key,
+        mut ids: Vec<Uuid>,
+        (lock, waits): (Lock, bool),
+    ) -> Result<Load, Fault> {
         ids.sort_unstable();
         let layout = context.layout.form(form)?.clone();
         let condition = format!("\"id\" {}", equals_each(context.dialect, 1));
-        let (table, lock) = (quote(&layout.table), lock.clause());
+        let (table, lock) = (quote(&layout.table), lock.clause(waits));
         let sql = format!("SELECT {} FROM {table} WHERE {condition} ORDER BY \"id\"{lock}", layout.selection);
         let select = Select::new(sql, Vec::new(), layout.kinds.clone()).each(ids.clone());
         Ok(Self::of(context.dialect, layout, select, Target::ById(ids)))
     }
 
-    /// Records whose link leads to that record.
-    pub(crate) fn backlinks(context: &Context, form: &Key, link: &Key, to: Uuid) -> Result<Load, Fault> {
+    /// Records whose link leads to that record; `waits` says whether to wait for the record itself.
+    pub(super) fn backlinks(context: &Context, form: &Key, link: &Key, to: Uuid, waits: bool) -> Result<Load, Fault> {
         let layout = context.layout.form(form)?.clone();
         let position = context.pack.form(form).field(link).map(|(position, _)| position);
         let column = position.and_then(|position| layout.column(position));
@@ -88,11 +93,11 @@ impl RecordLoad {
             quote(&layout.table),
             quote(&column.name),
             BACKLINKS_MAX + 1,
-            context.locking.at_least(Lock::Shared).clause()
+            context.locking.at_least(Lock::Shared).clause(false)
         );
         let select = Select::new(sql, vec![bind_id(context.dialect, to)], layout.kinds.clone());
         let mut load = Self::of(context.dialect, layout, select, Target::Backlinks { link: link.clone(), to });
-        if let (Load::Records(load), Some(gate)) = (&mut load, gate(context, form, link, to)?) {
+        if let (Load::Records(load), Some(gate)) = (&mut load, gate(context, form, link, to, waits)?) {
             (load.gate, load.stage) = (Some(gate), Stage::Gate);
         }
         Ok(load)
@@ -117,7 +122,7 @@ impl RecordLoad {
 
     /// These records, not locked.
     pub(crate) fn read(context: &Context, form: &Key, ids: Vec<Uuid>) -> Result<Load, Fault> {
-        Self::by_id(context, form, ids, Lock::None)
+        Self::by_id(context, form, ids, (Lock::None, true))
     }
 
     /// Every record of the form, in id order.
@@ -267,12 +272,12 @@ impl RecordLoad {
 
 /// Locks the record that the backlink leads from: every link made to it checks the foreign key and waits there, so that
 /// no record joins the ones that are read.
-fn gate(context: &Context, form: &Key, link: &Key, to: Uuid) -> Result<Option<Select>, Fault> {
+fn gate(context: &Context, form: &Key, link: &Key, to: Uuid, waits: bool) -> Result<Option<Select>, Fault> {
     let lock = context.locking.at_least(Lock::Gate);
     let field = context.pack.form(form).field(link).map(|(_, field)| field.ty());
     let (Some(Type::Link(target)), Lock::Gate) = (field, lock) else { return Ok(None) };
     let table = quote(&context.layout.form(target)?.table);
-    let sql = format!("SELECT \"version\" FROM {table} WHERE \"id\" = $1{}", lock.clause());
+    let sql = format!("SELECT \"version\" FROM {table} WHERE \"id\" = $1{}", lock.clause(waits));
     Ok(Some(Select::new(sql, vec![bind_id(context.dialect, to)], [ColumnKind::Integer])))
 }
 

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use formwork_core::Facts;
 use formwork_core::facts::Need;
+use formwork_core::{Act, Facts};
 use formwork_model::Key;
 
 use super::{Context, Load, Lock, page, tasks};
@@ -40,6 +40,8 @@ pub(super) enum Holds {
 #[derive(Default)]
 pub(super) struct Together {
     instances: Vec<Uuid>,
+    /// Records whose instances are wanted.
+    of_records: Vec<(Key, Uuid)>,
     tasks: Vec<Uuid>,
     timers: Vec<Uuid>,
     users: Vec<Uuid>,
@@ -77,10 +79,7 @@ impl Together {
             Need::OpenTasks(instance) => {
                 loads.push(load(tasks::open_of(context.dialect, *instance), Holds::OpenTasks(*instance)));
             }
-            Need::RecordInstances(form, id) => {
-                let select = instances_of(context, form, *id);
-                loads.push(load(select, Holds::RecordInstances(form.clone(), *id)));
-            }
+            Need::RecordInstances(form, id) => note(&mut self.of_records, (form.clone(), *id)),
             Need::RecordTasks(form, id) => {
                 loads.push(load(tasks::of_record(context.dialect, *id), Holds::RecordTasks(form.clone(), *id)));
             }
@@ -96,30 +95,36 @@ impl Together {
         Ok(())
     }
 
-    /// The loads of what was noted; the timer first, then the task, then the instance: everybody locks in this order.
+    /// The loads of what was noted: instances, and then what nobody locks who does not hold its instance.
     pub(super) fn finish(self, context: &Context) -> Vec<Load> {
-        let lock = context.locking.at_least(Lock::Exclusive);
+        let (lock, waits) = (context.locking.at_least(Lock::Exclusive), context.locking.waits().instances);
         type Columns<'c> = (&'c str, &'static [ColumnKind]);
         let of = |selection: &'static Selection| (selection.columns, selection.kinds);
         let found = |table: &str,
                      (columns, kinds): Columns<'_>,
                      mut ids: Vec<Uuid>,
-                     lock: Lock,
+                     (lock, waits): (Lock, bool),
                      holds: fn(Vec<Uuid>) -> Holds| {
             ids.sort_unstable();
             let condition = equals_each(context.dialect, 1);
-            let sql = format!("SELECT {columns} FROM {table} WHERE id {condition} ORDER BY id{}", lock.clause());
+            let sql = format!("SELECT {columns} FROM {table} WHERE id {condition} ORDER BY id{}", lock.clause(waits));
             let select = Select::new(sql, Vec::new(), kinds).each(ids.clone());
             (!ids.is_empty()).then(|| load(select, holds(ids)))
         };
         let task_columns = codec::task_columns(context.dialect, "fw_task");
-        let loads = [
-            found("fw_timer", of(&codec::TIMER), self.timers, lock, Holds::Timers),
-            found("fw_task", (&task_columns, codec::TASK_KINDS), self.tasks, lock, Holds::Tasks),
-            found("fw_instance", of(&codec::INSTANCE), self.instances, lock, Holds::Instances),
-            found("fw_user", of(&codec::USER), self.users, context.locking.at_least(Lock::Shared), Holds::Users),
+        let alone = self.instances.is_empty();
+        let instances = found("fw_instance", of(&codec::INSTANCE), self.instances, (lock, waits), Holds::Instances);
+        let of_records = self.of_records.into_iter().map(|(form, id)| {
+            let select = instances_of(context, &form, id, waits && alone);
+            load(select, Holds::RecordInstances(form, id))
+        });
+        let shared = context.locking.at_least(Lock::Shared);
+        let rest = [
+            found("fw_task", (&task_columns, codec::TASK_KINDS), self.tasks, (lock, true), Holds::Tasks),
+            found("fw_timer", of(&codec::TIMER), self.timers, (lock, true), Holds::Timers),
+            found("fw_user", of(&codec::USER), self.users, (shared, true), Holds::Users),
         ];
-        loads.into_iter().flatten().collect()
+        instances.into_iter().chain(of_records).chain(rest.into_iter().flatten()).collect()
     }
 }
 
@@ -199,13 +204,60 @@ impl SystemLoad {
 }
 
 /// The instances of a record that are not over, locked in the order of their ids.
-fn instances_of(context: &Context, form: &Key, id: Uuid) -> Select {
-    let lock = context.locking.at_least(Lock::Exclusive).clause();
+fn instances_of(context: &Context, form: &Key, id: Uuid, waits: bool) -> Select {
+    let lock = context.locking.at_least(Lock::Exclusive).clause(waits);
     let sql = format!(
         "SELECT {} FROM fw_instance WHERE record = $1 AND form = $2 AND status IN ('running', 'failed') ORDER BY id{lock}",
         codec::INSTANCE.columns
     );
     Select::new(sql, vec![bind_id(context.dialect, id), text(form)], codec::INSTANCE.kinds)
+}
+
+/// What a stimulus will work on, as far as it can be known before anything is locked: a record, an instance.
+#[derive(Debug, Default)]
+pub(crate) struct Target {
+    pub(crate) record: Option<(Key, Uuid)>,
+    pub(crate) instance: Option<Uuid>,
+}
+
+/// Asks for the targets of a stimulus; none where its act names them. What they answer never changes for a task, a timer
+/// or an instance; who waits for a message is asked again once the instances are locked.
+pub(crate) fn targets(context: &Context, act: &Act) -> Option<Select> {
+    let (sql, params) = match act {
+        Act::Task { id, .. } => {
+            ("SELECT form, record, instance FROM fw_task WHERE id = $1", vec![bind_id(context.dialect, *id)])
+        }
+        Act::Timer { id } => (
+            "SELECT i.form, i.record, i.id FROM fw_timer t JOIN fw_instance i ON i.id = t.instance WHERE t.id = $1",
+            vec![bind_id(context.dialect, *id)],
+        ),
+        Act::Instance { id, .. } => {
+            ("SELECT form, record, id FROM fw_instance WHERE id = $1", vec![bind_id(context.dialect, *id)])
+        }
+        Act::Message { name, key, .. } => (
+            "SELECT DISTINCT i.form, i.record, i.id FROM fw_subscription s JOIN fw_instance i ON i.id = s.instance \
+             WHERE s.pack = $1 AND s.name = $2 AND s.message_key = $3",
+            vec![text(context.pack.key()), text(name), text(key)],
+        ),
+        _ => return None,
+    };
+    Some(Select::new(sql.to_owned(), params, [ColumnKind::Text, ColumnKind::Id, ColumnKind::Id]))
+}
+
+impl Target {
+    /// From a row of [`targets`].
+    pub(crate) fn of(row: Row) -> Result<Self, Fault> {
+        let mut reader = Reader::new(row);
+        Ok(Self { record: reader.record()?, instance: reader.maybe_id()? })
+    }
+}
+
+/// The record an act names.
+pub(crate) fn subjects(act: &Act) -> Option<(Key, Uuid)> {
+    match act {
+        Act::Update { form, id, .. } | Act::Delete { form, id, .. } => Some((form.clone(), *id)),
+        _ => None,
+    }
 }
 
 /// Who waits for a message, by instance and the longest waiting first. Their instances are locked before anything is
@@ -236,7 +288,7 @@ fn load(select: Select, holds: Holds) -> Load {
     Load::System(Box::new(SystemLoad { select: Some(select), rows: Vec::new(), holds }))
 }
 
-fn note(ids: &mut Vec<Uuid>, id: Uuid) {
+fn note<T: PartialEq>(ids: &mut Vec<T>, id: T) {
     if !ids.contains(&id) {
         ids.push(id);
     }

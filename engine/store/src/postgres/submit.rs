@@ -1,9 +1,9 @@
 //! A submission: one transaction in which every row that is read is locked, replayed as a whole where it met another one.
 //!
 //! ```text
-//! BEGIN ─► decide ⇄ load and lock ─► one statement that writes everything ─► COMMIT
-//!   ▲                                                                          │
-//!   └───── 40001, 40P01, 23505, a lock too weak, a look-up moved: at most five ◄┘
+//! BEGIN ─► lock what it is about ─► decide ⇄ load and lock ─► one statement that writes everything ─► COMMIT
+//!   ▲                                                                                                 │
+//!   └──── 55P03, 23505, a lock too weak, what was looked up moved: at most five times ◄───────────────┘
 //! ```
 //! Why not `SERIALIZABLE`: PostgreSQL notes what was read by page of an index, and our ids ascend, so that submissions
 //! that have nothing to do with each other meet on the newest page. Measured with 16 to 256 callers that create records
@@ -19,8 +19,14 @@
 //! | a user, with roles and queues | shared lock |
 //! | tasks of an instance, timers | the exclusive lock of the instance, which every writer takes first |
 //!
-//! A record that is to be written but is locked shared only is not upgraded (two that do so wait for each other): the
-//! stimulus is played again with everything it has read locked for writing, in the order of the ids.
+//! Everybody locks in one order: records by form and id, then instances by id, then tasks and timers, for which nobody
+//! asks who does not hold their instance. A stimulus locks what it is about in that order before anything is decided. What
+//! turns out to be needed later is not waited for, because whoever holds it may wait for us (a deadlock is found only after
+//! a second): if it is not free, and also where a record is to be written that is locked shared only, the stimulus is
+//! played again with everything it has read locked for writing, in the order.
+//!
+//! What was found by a key (an upsert, a link by a natural key) was found before it was locked: where the record that is
+//! locked no longer holds the key, the stimulus is played again, too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
@@ -37,14 +43,14 @@ use formwork_core::{Act, Facts, Stimulus};
 use formwork_model::{Key, Pack};
 
 use super::run::{self, Broken};
-use super::verify::still_found;
+use super::verify::{still_found, still_held};
 use super::{PostgresStore, open, series};
 use crate::decide::{Rounds, Said};
 use crate::deployment::DeployFailure;
 use crate::dialect::Dialect;
 use crate::engine::{newest, newest_hash};
 use crate::layout::PackLayout;
-use crate::load::{Context, Locking, SeriesKey, loads};
+use crate::load::{Context, Locking, SeriesKey, Target, Waits, loads, subjects, targets};
 use crate::write::request::{committed_before, stored_request};
 use crate::write::violation::Violation;
 use crate::{Committed, Failure, Fault, Packs, Submission, write};
@@ -58,7 +64,7 @@ pub(super) enum Broke {
     Conflict(sqlx::Error),
     /// A record is to be written that is locked too weakly: the stimulus may be played again with stronger locks.
     Upgrade,
-    /// A look-up would find something else now: the stimulus may be played again.
+    /// A look-up would find something else now, or a record no longer holds the key it was found by: the stimulus may be played again.
     Moved,
     /// For good.
     Failed(Failure),
@@ -103,6 +109,32 @@ struct Memory {
     numbers: HashMap<SeriesKey, i64>,
     /// Records to lock for writing from the start, by form.
     records: BTreeMap<Key, BTreeSet<Uuid>>,
+    /// Instances to lock from the start.
+    instances: BTreeSet<Uuid>,
+}
+
+impl Memory {
+    /// Everything that was read or was to be read is locked at the next try before anything is decided.
+    fn learn(&mut self, facts: &Facts, needs: &[Need]) {
+        let linked = facts
+            .backlinks
+            .iter()
+            .flat_map(|((form, ..), records)| records.iter().map(move |record| (form, record.id)));
+        let read = facts.records.keys().map(|(form, id)| (form, *id));
+        let wanted = needs.iter().filter_map(|need| match need {
+            Need::Record(form, id) => Some((form, *id)),
+            _ => None,
+        });
+        for (form, id) in read.chain(linked).chain(wanted) {
+            self.records.entry(form.clone()).or_default().insert(id);
+        }
+        let of_records = facts.record_instances.values().flatten().map(|instance| instance.id);
+        let wanted = needs.iter().filter_map(|need| match need {
+            Need::Instance(id) => Some(*id),
+            _ => None,
+        });
+        self.instances.extend(facts.instances.keys().copied().chain(of_records).chain(wanted));
+    }
 }
 
 /// Runs the submission to its commit.
@@ -144,7 +176,8 @@ async fn attempt(
 ) -> Result<Committed, Broke> {
     store.counter.count();
     let mut transaction = store.pool.begin_with(AssertSqlSafe(begin())).await?;
-    let mut play = Play { store, submission, context: context.clone(), memory, locked: HashSet::new(), alone: false };
+    let (context, locked) = (context.clone(), HashSet::new());
+    let mut play = Play { store, submission, context, memory, locked, holds: Holds::default(), alone: false };
     let played = match play.run(&mut transaction).await {
         // What an older pack cannot make sense of, an instance of a newer one for example.
         Err(Broke::Failed(Failure::Fault(fault))) => Err(play.outdated_or(&mut transaction, fault).await),
@@ -186,7 +219,8 @@ impl Seeding<'_> {
             let submission = Submission { pack, packs, stimulus, idempotency: None };
             let (store, context, mut memory) = (self.store, context.clone(), Memory::default());
             let (locked, memory) = (HashSet::new(), &mut memory);
-            let mut play = Play { store, submission: &submission, context, memory, locked, alone: true };
+            let (submission, holds) = (&submission, Holds::default());
+            let mut play = Play { store, submission, context, memory, locked, holds, alone: true };
             play.run(connection).await.map_err(|broke| match broke {
                 Broke::Failed(Failure::Rejected(rejection)) => DeployFailure::Seed { row, rejection },
                 Broke::Failed(Failure::Fault(fault)) => fault.into(),
@@ -199,6 +233,15 @@ impl Seeding<'_> {
     }
 }
 
+/// What a try holds already.
+#[derive(Debug, Default)]
+struct Holds {
+    /// Any row.
+    anything: bool,
+    /// Any instance.
+    instances: bool,
+}
+
 /// One try.
 struct Play<'a> {
     store: &'a PostgresStore,
@@ -207,6 +250,7 @@ struct Play<'a> {
     memory: &'a mut Memory,
     /// Records locked for writing.
     locked: HashSet<Uuid>,
+    holds: Holds,
     /// Whether nobody else writes, as in a deployment: nothing is locked, and numbers are taken in this transaction.
     alone: bool,
 }
@@ -231,8 +275,12 @@ impl Play<'_> {
         if batches.is_empty() {
             return Ok(Committed { reply: changes.reply, seq: 0, replayed: false });
         }
-        if !self.alone && !still_found(connection, counter, &self.context, &facts, &changes).await? {
-            return Err(Broke::Moved);
+        if !self.alone {
+            let (context, facts) = (&self.context, &facts);
+            let is_held = still_held(connection, counter, context, facts).await?;
+            if !is_held || !still_found(connection, counter, context, facts, &changes).await? {
+                return Err(Broke::Moved);
+            }
         }
         let hint = !changes.timers_set.is_empty() || !changes.outbox.is_empty();
         let (number, deployed) = run::write(connection, counter, pack, &batches, hint).await?;
@@ -254,27 +302,65 @@ impl Play<'_> {
 
     async fn decide(&mut self, connection: &mut PgConnection) -> Result<(ChangeSet, Facts), Broke> {
         let (mut facts, mut rounds) = (Facts::default(), Rounds::default());
-        let known = self.memory.records.iter();
-        let known = known.flat_map(|(form, ids)| ids.iter().map(|id| Need::Record(form.clone(), *id)));
-        let known: Vec<Need> = known.collect();
-        self.load(connection, &mut facts, &known).await?;
+        if !self.alone {
+            let first = self.first(connection).await?;
+            self.load(connection, &mut facts, &first).await?;
+        }
         loop {
             match rounds.sort((self.store.decider)(self.submission, &facts))? {
                 Said::Answer(changes) => return Ok((self.locked_enough(changes, &facts)?, facts)),
-                Said::Load(needs) => self.load(connection, &mut facts, &needs).await?,
+                Said::Load(needs) => {
+                    let loaded = self.load(connection, &mut facts, &needs).await;
+                    if let Err(Broke::Conflict(_)) = &loaded {
+                        self.memory.learn(&facts, &needs);
+                    }
+                    loaded?;
+                }
             }
         }
     }
 
+    /// What is locked before anything is decided: what the stimulus is about, and what an earlier try has learnt.
+    async fn first(&mut self, connection: &mut PgConnection) -> Result<Vec<Need>, Broke> {
+        let act = &self.submission.stimulus.act;
+        let (mut records, mut instances) = (self.memory.records.clone(), self.memory.instances.clone());
+        let found = match targets(&self.context, act) {
+            Some(select) => run::select(connection, &self.store.counter, &select).await?,
+            None => Vec::new(),
+        };
+        let found = found.into_iter().map(Target::of).collect::<Result<Vec<_>, _>>()?;
+        instances.extend(found.iter().filter_map(|target| target.instance));
+        for (form, id) in found.into_iter().filter_map(|target| target.record).chain(subjects(act)) {
+            // A record of a form that is no more is nobody's.
+            if self.context.layout.form(&form).is_ok() {
+                records.entry(form).or_default().insert(id);
+            }
+        }
+        self.memory.records.clone_from(&records);
+        let records = records.into_iter().flat_map(|(form, ids)| ids.into_iter().map(move |id| (form.clone(), id)));
+        let records = records.map(|(form, id)| Need::Record(form, id));
+        Ok(records.chain(instances.into_iter().map(Need::Instance)).collect())
+    }
+
     async fn load(&mut self, connection: &mut PgConnection, facts: &mut Facts, needs: &[Need]) -> Result<(), Broke> {
-        let mut exclusive = subjects(&self.submission.stimulus.act, facts);
+        let mut exclusive = concerned(&self.submission.stimulus.act, facts);
         exclusive.extend(self.memory.records.values().flatten());
         self.locked.extend(needs.iter().filter_map(|need| match need {
             Need::Record(_, id) if exclusive.contains(id) => Some(*id),
             _ => None,
         }));
         if !self.alone {
-            self.context.locking = Locking::Rows { exclusive: Arc::new(exclusive) };
+            let waits = Waits { records: !self.holds.anything, instances: !self.holds.instances };
+            self.context.locking = Locking::Rows { exclusive: Arc::new(exclusive), waits };
+            let instances = |need: &Need| matches!(need, Need::Instance(_) | Need::RecordInstances(..));
+            let rows = |need: &Need| {
+                matches!(
+                    need,
+                    Need::Record(..) | Need::Backlinks { .. } | Need::Task(_) | Need::Timer(_) | Need::User(_)
+                )
+            };
+            self.holds.instances |= needs.iter().any(instances);
+            self.holds.anything |= needs.iter().any(|need| instances(need) || rows(need));
         }
         let (wanted, series) = loads(&self.context, needs)?;
         for mut load in wanted {
@@ -304,29 +390,18 @@ impl Play<'_> {
         if self.alone || written.all(|change| self.locked.contains(&change.id())) {
             return Ok(changes);
         }
-        let linked = facts
-            .backlinks
-            .iter()
-            .flat_map(|((form, ..), records)| records.iter().map(move |record| (form, record.id)));
-        let read = facts.records.keys().map(|(form, id)| (form, *id));
-        for (form, id) in read.chain(linked) {
-            self.memory.records.entry(form.clone()).or_default().insert(id);
-        }
+        self.memory.learn(facts, &[]);
         Err(Broke::Upgrade)
     }
 }
 
-/// The records a stimulus is about, as far as can be known: they will most likely be written.
-fn subjects(act: &Act, facts: &Facts) -> HashSet<Uuid> {
+/// The records a stimulus is about, as far as is known by now: they will most likely be written.
+fn concerned(act: &Act, facts: &Facts) -> HashSet<Uuid> {
     let of_instances = facts.instances.values().flatten().filter_map(|instance| instance.record.as_ref());
     let of_tasks = facts.tasks.values().flatten().filter_map(|task| task.record.as_ref());
     let mut subjects: HashSet<Uuid> = of_instances.chain(of_tasks).map(|(_, id)| *id).collect();
-    match act {
-        Act::Update { id, .. } | Act::Delete { id, .. } => {
-            subjects.insert(*id);
-        }
-        Act::Upsert { .. } => subjects.extend(facts.uniques.iter().filter_map(|(_, found)| *found)),
-        _ => {}
+    if let Act::Upsert { .. } = act {
+        subjects.extend(facts.uniques.iter().filter_map(|(_, found)| *found));
     }
     subjects
 }

@@ -22,11 +22,12 @@ use uuid::Uuid;
 use formwork_core::Facts;
 use formwork_core::change::ChangeSet;
 use formwork_core::eval::Find;
+use formwork_core::facts::Need;
 use formwork_model::{Key, Value};
 
 use super::run::{self, Counter};
 use super::submit::Broke;
-use crate::load::{Context, found};
+use crate::load::{Context, found, loads};
 use crate::names::quote;
 use crate::statement::Row;
 
@@ -47,6 +48,33 @@ pub(super) async fn still_found(
     for (find, ids) in &facts.found {
         let rows = run::select(connection, counter, &found::versions(context, find)?).await?;
         if !is_same(facts, find, ids.as_deref(), &rows) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether every record that was found by a key and then locked still holds the key: what finds it takes no lock.
+pub(super) async fn still_held(
+    connection: &mut PgConnection,
+    counter: &Counter,
+    context: &Context,
+    facts: &Facts,
+) -> Result<bool, Broke> {
+    for (need, found) in &facts.uniques {
+        let (Need::Unique { form, fields, values, .. }, Some(id)) = (need, found) else { continue };
+        let Some(Some(record)) = facts.records.get(&(form.clone(), *id)) else { continue };
+        if fields.iter().zip(values).all(|(field, value)| record.values[*field] == *value) {
+            continue;
+        }
+        // Perhaps the same in another spelling: the database knows.
+        let mut again = Facts::default();
+        let (loads, _) = loads(context, std::slice::from_ref(need))?;
+        for mut load in loads {
+            run::load(connection, counter, &mut load).await?;
+            load.finish(&mut again)?;
+        }
+        if again.unique(need) != Some(*found) {
             return Ok(false);
         }
     }

@@ -312,3 +312,35 @@ async fn a_slow_question_is_given_up() {
         assert!(world.get("site", id(1)).await.is_some(), "the reader is free again");
     }
 }
+
+/// What a key finds is not locked yet; meanwhile the record may be given another key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_moved_is_looked_up_again() {
+    let world = World::postgres(everything()).await;
+    let pack = world.pack();
+    world.create("thing", vec![new_record(&pack, "thing", 1, &[("order", text("A"))])]).await;
+    let mut other = PgConnection::connect(world.url.as_ref().unwrap()).await.unwrap();
+    let mut transaction = other.begin().await.unwrap();
+    sqlx::query("UPDATE lab_thing SET \"order\" = 'B'").execute(&mut *transaction).await.unwrap();
+
+    let position = pack.form("thing").field("order").unwrap().0;
+    let need = Need::Unique { form: "thing".into(), fields: vec![position], values: vec![text("A")], unique: None };
+    let made = new_record(&pack, "thing", 2, &[("order", text("A"))]);
+    let mut upsert = Box::pin(world.run(move |facts| match facts.unique(&need) {
+        None => Err(Stop::Need(vec![need.clone()])),
+        Some(None) => Ok(created("thing", std::slice::from_ref(&made))),
+        Some(Some(found)) => {
+            let before = record(facts, "thing", found)?.expect("it is there");
+            let mut after = before.clone();
+            (after.version, after.values[position]) = (before.version + 1, text("A"));
+            Ok(changes("thing", Some(before), Some(after)))
+        }
+    }));
+    let wait = std::time::Duration::from_millis(300);
+    assert!(tokio::time::timeout(wait, &mut upsert).await.is_err(), "it waits for the record it has found");
+    transaction.commit().await.unwrap();
+    upsert.await.unwrap();
+    let order = |record: Option<formwork_core::Record>| record.unwrap().values[position].clone();
+    assert_eq!(order(world.get("thing", id(1)).await), text("B"), "the record that moved is left alone");
+    assert_eq!(order(world.get("thing", id(2)).await), text("A"), "and another one holds the key");
+}
