@@ -28,6 +28,7 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "email" => ("请填写有效的电子邮箱", "this is not an e-mail address"),
         "phone" => ("请填写有效的电话号码", "this is not a phone number"),
         "unknown_option" => ("{label}中没有选项“{limit}”", "{label} has no option `{limit}`"),
+        "transition" => ("{label}不能改为“{limit}”", "{label} cannot become “{limit}” from what it is now"),
         "unknown_row" => ("{label}中没有这一行", "{label} has no such row"),
         "not_found" => ("{label}所选的记录不存在", "the record chosen for {label} does not exist"),
         "not_allowed" => ("{label}不能选择这条记录", "this record cannot be chosen for {label}"),
@@ -55,6 +56,9 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "message_not_found" => ("找不到该消息", "there is no such message"),
         "form_not_found" => ("找不到该表单", "there is no such form"),
         "forbidden" => ("您没有执行此操作的权限", "you may not do this"),
+        "append_only" => {
+            ("此处的记录只能新增，不能修改或删除", "these entries are only added, never changed or deleted")
+        }
         "conflict" => ("记录已被他人修改", "the record has been changed by somebody else"),
         "linked" => ("仍有记录引用它，不能删除", "other records still refer to it"),
         "link_broken" => {

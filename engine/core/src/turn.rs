@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use formwork_model::pack::form::{Form, FormKind};
 use formwork_model::{Key, Pack};
 
 use crate::Stop;
@@ -79,6 +80,9 @@ impl<'a> Turn<'a> {
             return Ok(Err(errors));
         }
         let Some(change) = session.change() else { return Ok(Ok(Written::Unchanged)) };
+        if change.before.is_some() {
+            self.not_of_a_log(session.form())?;
+        }
         let (kind, written) = match change.before {
             None => ("record.created", Written::Created),
             Some(_) => ("record.updated", Written::Updated),
@@ -101,6 +105,14 @@ impl<'a> Turn<'a> {
             Err(errors) => errors,
         };
         Err(Box::new(invalid(&self.actor().language, errors)).into())
+    }
+
+    /// Refuses what would change or delete an entry of a log, whoever asks and on whatever path.
+    pub(crate) fn not_of_a_log(&self, form: &Form) -> Result<(), Stop> {
+        match form.kind {
+            FormKind::Log => Err(self.refuse(RejectionKind::Conflict, "append_only")),
+            FormKind::Table => Ok(()),
+        }
     }
 
     /// A task as it is now: the last word on it within this stimulus.

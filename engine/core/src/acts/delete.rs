@@ -23,6 +23,7 @@ use crate::workflow::Run;
 pub(crate) fn delete(turn: &mut Turn<'_>, form: &Key, id: Uuid, expected_version: Option<i64>) -> Result<(), Stop> {
     let projection = projection(turn, form)?;
     let (stored, full) = known(turn, &projection, id)?;
+    turn.not_of_a_log(projection.form())?;
     if !projection.deletes(turn.context, full)? {
         return Err(forbidden(turn));
     }

@@ -22,6 +22,7 @@ pub(crate) fn update(
     patch: &Map<String, Json>,
 ) -> Result<(), Stop> {
     let projection = projection(turn, form)?;
+    turn.not_of_a_log(projection.form())?;
     let outcome = apply(turn, &projection, id, expected_version, patch)?;
     turn.change.reply = outcome;
     Ok(())

@@ -34,7 +34,21 @@ impl Shown {
     }
 }
 
+/// Whether the `transitions` of a choice allow what it becomes.
+fn allows(field: &Field, before: Option<&Value>, to: Option<&str>) -> bool {
+    let FieldKind::Choice { transitions: Some(transitions), .. } = &field.kind else { return true };
+    let Some(Value::Text(from)) = before else { return true };
+    to == Some(from) || transitions.get(from.as_str()).is_some_and(|into| into.iter().any(|key| Some(&**key) == to))
+}
+
 impl Session<'_> {
+    /// Whether a choice may become this option from what is stored.
+    pub(super) fn may_become(&self, field: &Field, option: &str) -> bool {
+        let place = self.form.field(&field.key).map(|(position, _)| position);
+        let before = place.and_then(|position| self.old?.values.get(position));
+        allows(field, before, Some(option))
+    }
+
     /// Derives, hides, clears, and checks the final state; every error there is.
     ///
     /// While facts are missing (see [`Session::take_needs`]) the errors mean nothing.
@@ -138,6 +152,8 @@ impl Session<'_> {
         let pointer = format!("/{}", field.key);
         let is_empty = value.is_null() || matches!(&value, Value::Rows(rows) if rows.is_empty());
         let mut errors = Vec::new();
+        let before = self.old.and_then(|old| old.values.get(position));
+        errors.extend(self.check_transition(field, before, &value, pointer.clone()));
         if is_empty {
             if self.is_required(field, None)? {
                 errors.push(self.error(field, pointer, "required"));
@@ -177,6 +193,8 @@ impl Session<'_> {
             }
             let value = &row.values[place];
             let pointer = self.row_pointer(table, row.id, Some(field));
+            let before = stored.as_ref().and_then(|stored| stored.values.get(place));
+            errors.extend(self.check_transition(field, before, value, pointer.clone()));
             if value.is_null() {
                 if self.is_required(field, Some(row))? {
                     errors.push(self.error(field, pointer, "required"));
@@ -192,6 +210,25 @@ impl Session<'_> {
             errors.extend(self.check_link(field, value, Some(row), changed, pointer)?);
         }
         Ok(errors)
+    }
+
+    /// A stored option may have become only what its `transitions` name. What a stimulus passes through on its way is
+    /// not asked: the stored value and the final one are compared.
+    fn check_transition(
+        &self,
+        field: &Field,
+        before: Option<&Value>,
+        value: &Value,
+        pointer: String,
+    ) -> Option<FieldError> {
+        let FieldKind::Choice { options, .. } = &field.kind else { return None };
+        let to = value.as_text();
+        if allows(field, before, to) {
+            return None;
+        }
+        let language = &self.context.viewer.language;
+        let wanted = to.and_then(|key| options.get(key)).map(|option| option.label.get(language));
+        Some(self.error_with(field, pointer, "transition", "transition", wanted.unwrap_or_default()))
     }
 
     /// Whether a visible field must hold a value. What follows from other values cannot be asked of anybody.

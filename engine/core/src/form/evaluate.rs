@@ -161,7 +161,8 @@ impl Answer<'_> {
         let option = |key: &Key, label: &str| json!({"value": key, "label": label});
         Ok(match &field.kind {
             FieldKind::Choice { options, .. } => {
-                let options = options.iter().map(|(key, choice)| option(key, choice.label.get(language)));
+                let offered = options.iter().filter(|(key, _)| row.is_some() || session.may_become(field, key));
+                let options = offered.map(|(key, choice)| option(key, choice.label.get(language)));
                 Some(Json::Array(options.collect()))
             }
             FieldKind::Queue => {

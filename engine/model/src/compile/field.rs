@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use indexmap::IndexMap;
 use rust_decimal::Decimal;
 
 use crate::diagnostic::At;
@@ -161,6 +162,9 @@ impl<'a> Table<'_, 'a> {
         if common.required_if.is_some() && never_written {
             contradiction("requiredIf", "nobody can fill in a value that follows from others".to_owned());
         }
+        if computed && matches!(kind, FieldKind::Choice { transitions: Some(_), .. }) {
+            contradiction("transitions", "a computed value changes with what it follows from".to_owned());
+        }
     }
 
     fn kind(&self, key: &str, options: &FieldOptions, at: &At) -> Option<FieldKind> {
@@ -227,8 +231,37 @@ impl<'a> Table<'_, 'a> {
                 let was = option.was.iter().map(|key| Key::from(key.as_str())).collect();
                 (Key::from(key.as_str()), ChoiceOption { label, was })
             })
-            .collect::<indexmap::IndexMap<Key, ChoiceOption>>();
-        FieldKind::Choice { ty: Type::Choice(options.keys().cloned().collect()), options }
+            .collect::<IndexMap<Key, ChoiceOption>>();
+        let transitions = choice.transitions.as_ref().map(|steps| self.transitions(steps, &options, at));
+        FieldKind::Choice { ty: Type::Choice(options.keys().cloned().collect()), options, transitions }
+    }
+
+    /// Both ends of each are options.
+    fn transitions(
+        &self,
+        steps: &IndexMap<String, Vec<String>>,
+        options: &IndexMap<Key, ChoiceOption>,
+        at: &At,
+    ) -> IndexMap<Key, Vec<Key>> {
+        let at = at.key("transitions");
+        let known = |key: &str, at: &At, at_key: bool| {
+            if !options.contains_key(key) {
+                let hint = crate::structure::did_you_mean(key, options.keys().map(|option| &**option));
+                let message = format!("unknown option `{key}`");
+                match at_key {
+                    true => self.context.error_at_key("FW0401", at, message, hint),
+                    false => self.context.error_hint("FW0401", at, message, hint),
+                }
+            }
+        };
+        for (from, into) in steps {
+            known(from, &at.key(from), true);
+            for (index, to) in into.iter().enumerate() {
+                known(to, &at.key(from).index(index), false);
+            }
+        }
+        let keys = |words: &[String]| words.iter().map(|word| Key::from(word.as_str())).collect();
+        steps.iter().map(|(from, into)| (Key::from(from.as_str()), keys(into))).collect()
     }
 
     fn link(&self, link: &author::Link, at: &At) -> Option<FieldKind> {

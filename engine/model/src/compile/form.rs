@@ -7,7 +7,7 @@ use crate::documents::common::{Formula, Keyed};
 use crate::documents::form as author;
 use crate::expr::ir::{Ir, Name, Slot};
 use crate::expr::{Expr, TableRef, Type};
-use crate::pack::form::{Field, Form, Rule, Section, SortKey, Unique, View};
+use crate::pack::form::{Condition, Field, FieldKind, Form, FormKind, OnDelete, Rule, Section, SortKey, Unique, View};
 use crate::{Key, Text};
 
 use super::context::Context;
@@ -22,6 +22,10 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Form>) 
     let table = FormTable { context, form: &document.key, fields: &fields };
     let mut form = Form {
         key: document.key.clone(),
+        kind: match author.kind {
+            author::FormKind::Table => FormKind::Table,
+            author::FormKind::Log => FormKind::Log,
+        },
         label: context.text(&author.label, &at.key("label")),
         title: table.title(author.title.as_ref(), &at.key("title")),
         was: author.was.iter().map(|key| Key::from(key.as_str())).collect(),
@@ -38,7 +42,28 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Form>) 
     };
     form.access = access::compile(context, &form, &author.access, &at.key("access"));
     form.public = author.public.as_ref().map(|public| public::compile(context, &form, public, &at.key("public")));
+    if form.kind == FormKind::Log {
+        only_added(context, &form, at);
+    }
     form
+}
+
+/// What would change or delete entries of a log.
+fn only_added(context: &Context<'_>, form: &Form, at: &At) {
+    for (role, access) in &form.access {
+        for (rows, word) in [(&access.update, "update"), (&access.delete, "delete")] {
+            if !matches!(rows, Condition::Never) {
+                let message = format!("entries of a log are only added: `{word}` has no meaning");
+                context.error_at_key("FW0405", &at.key("access").key(role).key(word), message, None);
+            }
+        }
+    }
+    for field in &form.fields {
+        if matches!(&field.kind, FieldKind::Link { on_delete: OnDelete::Clear, .. }) {
+            let at = at.key("fields").key(&field.key).key("onDelete");
+            context.error("FW0405", &at, "entries of a log are only added: a link of one cannot be cleared");
+        }
+    }
 }
 
 /// A form being compiled, its fields done.

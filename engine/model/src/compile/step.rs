@@ -8,10 +8,11 @@ use crate::documents::common::{Given, Keyed};
 use crate::documents::steps::{self as author, Assignments, Step, StepOptions};
 use crate::expr::duration::parse_iso;
 use crate::expr::{self, Scope, TableRef, Type};
+use crate::pack::Setting;
+use crate::pack::form::{Form, FormKind};
 use crate::pack::workflow::{
     Action, AssignTo, Assignment, CommentBy, Event, Join, Node, NotifyStep, Target, Timer, Trigger,
 };
-use crate::pack::{Setting, form::Form};
 use crate::value::Duration;
 use crate::{Key, Value};
 
@@ -417,6 +418,11 @@ fn assignable(flow: &Flow<'_, '_>, name: &str, at: &At) -> Option<(AssignTo, Typ
     if field.is_derived() || matches!(field.ty(), Type::Rows(_)) {
         let why = if field.is_derived() { "follows from other values" } else { "holds rows" };
         context.error_at_key("FW0308", at, format!("`{name}` {why}: a step cannot set it"), None);
+        return None;
+    }
+    if form.kind == FormKind::Log {
+        let message = format!("`{}` is a log, its entries are only added: a step cannot set `{name}`", form.key);
+        context.error_at_key("FW0308", at, message, None);
         return None;
     }
     Some((AssignTo::Field(position), field.ty().clone()))

@@ -8,7 +8,7 @@ use crate::documents::Kind;
 use crate::documents::common::{Given, LevelWord};
 use crate::documents::steps::{self as author, ModeWord, ResumeWord, RoundWord, VerbWord};
 use crate::expr::Type;
-use crate::pack::form::Level;
+use crate::pack::form::{FormKind, Level};
 use crate::pack::workflow::{
     APPROVED, Action, Assign, AssignRule, Business, Due, IfEmpty, Mode, Outcome, REJECTED, Resume, TaskForm,
 };
@@ -210,6 +210,9 @@ impl StepCompiler<'_, '_, '_> {
                 let field = &form.fields[position];
                 if level == Level::Write && field.is_derived() {
                     let message = format!("`{name}` follows from other values: nobody can write it");
+                    self.flow.context.error_at_key("FW0308", &at, message, None);
+                } else if level == Level::Write && form.kind == FormKind::Log {
+                    let message = format!("`{}` is a log, its entries are only added: nobody can write it", form.key);
                     self.flow.context.error_at_key("FW0308", &at, message, None);
                 }
                 levels.insert(position, level);

@@ -60,6 +60,8 @@ pub enum FormKind {
     /// Ordinary records.
     #[default]
     Table,
+    /// Entries that are only ever added: nobody changes or deletes one, on no path.
+    Log,
 }
 
 /// A rule over the record.

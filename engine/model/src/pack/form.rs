@@ -14,6 +14,8 @@ use crate::{Key, Text};
 pub struct Form {
     /// The form's key.
     pub key: Key,
+    /// Ordinary records, or entries that are only added.
+    pub kind: FormKind,
     /// Shown to people.
     pub label: Text,
     /// The title of a record, over its fields; the id where absent.
@@ -90,6 +92,15 @@ pub struct Rate {
     pub count: u32,
     /// In so many seconds.
     pub seconds: u32,
+}
+
+/// What kind of form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormKind {
+    /// Ordinary records.
+    Table,
+    /// Entries that are only added: none is ever changed or deleted.
+    Log,
 }
 
 /// A checked field.
@@ -220,6 +231,8 @@ pub enum FieldKind {
         ty: Type,
         /// The options in order.
         options: IndexMap<Key, ChoiceOption>,
+        /// What each option may change into; any into any where absent, none where an option is not named.
+        transitions: Option<IndexMap<Key, Vec<Key>>>,
     },
     /// A record of another form.
     Link {

@@ -2,7 +2,7 @@
 
 use crate::expr::Type;
 use crate::pack::Pack;
-use crate::pack::form::{Field, FieldKind, Form, SortKey};
+use crate::pack::form::{Field, FieldKind, Form, FormKind, SortKey};
 
 use super::renames::Options;
 use super::{Blocked, ChangeClass, Plan, former_fields, former_form, renamed_options};
@@ -17,6 +17,13 @@ pub(super) fn compare(deployed: Option<&Pack>, wanted: &Pack, plan: &mut Plan) {
         };
         if before.key != form.key {
             plan.push(ChangeClass::Rename, at.clone(), Some(format!("was `{}`", before.key)));
+        }
+        if before.kind != form.kind {
+            let (class, detail) = match form.kind {
+                FormKind::Log => (ChangeClass::Add, "entries are only added from now on"),
+                FormKind::Table => (ChangeClass::Drop, "records can be changed and deleted from now on"),
+            };
+            plan.push(class, format!("{at}/kind"), Some(detail.to_owned()));
         }
         fields(&before.fields, &form.fields, &at, plan);
         constraints(before, form, &at, plan);

@@ -56,6 +56,18 @@ fn the_first_deployment_adds_everything() {
 }
 
 #[test]
+fn that_entries_are_only_added_from_now_on_is_said() {
+    let form =
+        |kind: &str| format!(r#"{{"kind": "{kind}", "label": "Order", "fields": {{"name": {{"type": "text"}}}}}}"#);
+    let (table, log) = (form("table"), form("log"));
+    let of = |form: &str| good(&[("pack.json", PACK), ("forms/order.json", form)]);
+    let there = plan(Some(&of(&table)), &of(&log));
+    assert_eq!(changes(&there), ["add forms/order/kind (entries are only added from now on)"]);
+    let back = plan(Some(&of(&log)), &of(&table));
+    assert_eq!(changes(&back), ["drop forms/order/kind (records can be changed and deleted from now on)"]);
+}
+
+#[test]
 fn the_same_pack_changes_nothing() {
     let pack = good(&[("pack.json", PACK), ("forms/order.json", BEFORE)]);
     let plan = plan(Some(&pack), &pack);

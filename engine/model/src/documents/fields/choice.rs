@@ -1,5 +1,6 @@
 //! The field type `choice`: one of the options.
 
+use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
@@ -13,6 +14,8 @@ pub struct Choice {
     /// The options by key, in the order shown.
     #[schemars(schema_with = "options")]
     pub options: Keyed<ChoiceOption>,
+    /// What each option may change into; one that is not named stays. Any change where absent.
+    pub transitions: Option<IndexMap<String, Vec<String>>>,
 }
 
 /// Options are values, not names: `P1` is one, too.
