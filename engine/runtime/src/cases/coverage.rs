@@ -116,7 +116,7 @@ impl World<'_> {
                 "step.entered" => {
                     self.coverage.steps.insert(place);
                 }
-                "step.left" | "timer.fired" => {
+                "step.left" | "timer.fired" | "message.received" => {
                     let way = event.data["outcome"].as_str().or_else(|| event.data["event"].as_str());
                     self.coverage.branches.extend(way.map(|way| format!("{place} {way}")));
                     let decision = &event.data["decision"];
