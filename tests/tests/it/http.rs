@@ -73,17 +73,17 @@ async fn a_stale_change_shows_both_sides(host: &dyn Host) {
     };
     let (_, body) = lead.get(&path).await;
     let version = format!("\"{}\"", body["version"]);
-    let first = patch("P2", &version).send().await.expect("an answer");
+    let first = patch("P3", &version).send().await.expect("an answer");
     let (first_status, first): (u16, Json) = (first.status().as_u16(), first.json().await.expect("JSON"));
     let second = patch("P4", &version).send().await.expect("an answer");
     assert_eq!(first_status, 200, "{first}");
     assert_eq!(second.status(), 412);
     let body: Json = second.json().await.expect("JSON");
     assert_eq!(body["code"], "conflict");
-    assert_eq!(body["current"]["priority"], "P2");
+    assert_eq!(body["current"]["priority"], "P3");
     assert!(body["changed"].as_array().is_some_and(|changed| changed.contains(&json!("/priority"))), "{body}");
     let (_, now) = lead.get(&path).await;
-    assert_eq!(now["priority"], "P2", "the stale change left nothing");
+    assert_eq!(now["priority"], "P3", "the stale change left nothing");
 }
 
 async fn refusals_say_where_and_what(host: &dyn Host) {
