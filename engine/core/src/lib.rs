@@ -21,6 +21,7 @@ pub mod ids;
 pub mod instance;
 pub mod material;
 pub mod messages;
+mod patterns;
 pub mod questions;
 pub mod read;
 pub mod record;

@@ -7,17 +7,14 @@
 //! No number passes through a float: a JSON float is taken by its shortest text, and refused where it has more digits
 //! than a float can hold.
 
-use std::collections::HashMap;
-use std::sync::{LazyLock, RwLock};
-
 use chrono::{DateTime, NaiveDate, SecondsFormat, SubsecRound, Utc};
-use regex::Regex;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Map, Value as Json};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use crate::eval::time::at_local;
+use crate::patterns::is_whole;
 
 use formwork_model::expr::Type;
 use formwork_model::expr::duration::{format_iso, parse_iso};
@@ -31,8 +28,6 @@ const FLOAT_DIGITS_MAX: usize = 15;
 const DIGITS_MAX: u32 = 18;
 /// Longest e-mail address (RFC 5321).
 const EMAIL_MAX: usize = 254;
-/// Most patterns kept compiled.
-const PATTERNS_MAX: usize = 512;
 
 /// What a caller wrote for a field.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +109,7 @@ pub fn parse(pack: &Pack, field: &Field, json: &Json) -> Result<Input, Misfit> {
 pub fn limits(field: &Field, value: &Value) -> Option<Misfit> {
     match (&field.kind, value) {
         (FieldKind::Text { max, pattern }, Value::Text(text)) => too_long(text, *max).or_else(|| match pattern {
-            Some(pattern) if !matches_whole(pattern, text) => Some(Misfit::new("pattern", pattern)),
+            Some(pattern) if is_whole(pattern, text) != Some(true) => Some(Misfit::new("pattern", pattern)),
             _ => None,
         }),
         (FieldKind::LongText { max }, Value::Text(text)) => too_long(text, *max),
@@ -323,23 +318,6 @@ fn out_of<N: PartialOrd + ToString>(value: &N, min: &Option<N>, max: &Option<N>)
         (_, Some(max)) if value > max => Some(Misfit::new("too_large", max.to_string())),
         _ => None,
     }
-}
-
-/// Whether the whole text matches. Patterns were checked by the compiler; they are kept compiled.
-fn matches_whole(pattern: &str, text: &str) -> bool {
-    static COMPILED: LazyLock<RwLock<HashMap<String, Regex>>> = LazyLock::new(RwLock::default);
-    if let Some(regex) = COMPILED.read().ok().and_then(|known| known.get(pattern).cloned()) {
-        return regex.is_match(text);
-    }
-    let Ok(regex) = Regex::new(&format!(r"\A(?:{pattern})\z")) else { return false };
-    let matches = regex.is_match(text);
-    if let Ok(mut known) = COMPILED.write() {
-        if known.len() >= PATTERNS_MAX {
-            known.clear();
-        }
-        known.insert(pattern.to_owned(), regex);
-    }
-    matches
 }
 
 fn scale_of(ty: &Type) -> u32 {
