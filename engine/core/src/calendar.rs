@@ -13,6 +13,9 @@ use crate::eval::time::at_local;
 /// Days that are searched for an open one: ten years.
 const DAYS_MAX: u32 = 3_660;
 
+/// Days between two instants at most: a hundred years.
+const CENTURY: u32 = 36_525;
+
 type Span = (DateTime<Utc>, DateTime<Utc>);
 
 /// `at + duration`: working days first, then open time; negative durations mirror. Nothing where the duration has
@@ -34,6 +37,23 @@ pub fn add(calendar: &Calendar, at: DateTime<Utc>, duration: &Duration, day_end:
         open if open > 0 => walk_on(calendar, at, TimeDelta::milliseconds(open)),
         open => walk_back(calendar, at, TimeDelta::milliseconds(-open)),
     }
+}
+
+/// How long the calendar is open between two instants; negative where the second is the earlier one. Nothing where they
+/// lie more than a century apart.
+pub fn between(calendar: &Calendar, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<TimeDelta> {
+    if to < from {
+        return between(calendar, to, from).map(|open| -open);
+    }
+    let days = u32::try_from((to - from).num_days()).ok().filter(|days| *days <= CENTURY)?;
+    let (mut at, mut open) = (from, TimeDelta::zero());
+    // The hours of the day before may reach into the first, and those of the last begin on it.
+    for (start, end) in spans_from(calendar, from, days + 3) {
+        let (start, end) = (start.max(at), end.min(to));
+        open += (end - start).max(TimeDelta::zero());
+        at = at.max(end);
+    }
+    Some(open)
 }
 
 /// The instant itself where the calendar is open then, else the next opening (backwards: the last closing).
@@ -102,11 +122,16 @@ fn walk_back(calendar: &Calendar, at: DateTime<Utc>, open: TimeDelta) -> Option<
     None
 }
 
-/// Open spans from the day before, ascending. Those of neighbouring days may overlap: whoever walks takes each instant
-/// once.
+/// Open spans from the day before, ascending, as far as is searched.
 fn spans_on(calendar: &Calendar, at: DateTime<Utc>) -> impl Iterator<Item = Span> + '_ {
+    spans_from(calendar, at, DAYS_MAX)
+}
+
+/// Open spans of so many days from the day before, ascending. Those of neighbouring days may overlap: whoever walks
+/// takes each instant once.
+fn spans_from(calendar: &Calendar, at: DateTime<Utc>, days: u32) -> impl Iterator<Item = Span> + '_ {
     let first = at.with_timezone(&calendar.timezone).date_naive().pred_opt().unwrap_or(NaiveDate::MIN);
-    let dates = first.iter_days().take(DAYS_MAX as usize);
+    let dates = first.iter_days().take(days as usize);
     dates.flat_map(move |date| calendar.hours(date).iter().filter_map(move |hours| span(calendar, date, *hours)))
 }
 

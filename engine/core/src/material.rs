@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use formwork_model::expr::Ir;
 use formwork_model::expr::ir::{Function, Name};
+use formwork_model::pack::calendar::Calendar;
 use formwork_model::pack::material::{Demo, Import, OnError};
 use formwork_model::{Key, Pack, Value};
 
@@ -185,6 +186,10 @@ impl Names for Columns<'_> {
         let cell = self.cell(column).filter(|cell| !cell.is_empty());
         Some(cell.map_or(Value::Null, |cell| Value::Text(cell.to_owned())))
     }
+
+    fn calendar(&self, key: &str) -> Option<&Calendar> {
+        self.pack.calendar(key)
+    }
 }
 
 /// `i`, `as_of`, `rng` and `ref` of a recipe.
@@ -203,6 +208,10 @@ impl Names for Recipe<'_> {
             Name::AsOf => Some(Value::DateTime(self.now)),
             name => self.pack.value(name),
         }
+    }
+
+    fn calendar(&self, key: &str) -> Option<&Calendar> {
+        self.pack.calendar(key)
     }
 
     /// The first eight bytes of SHA-256 over (seed, row, place), modulo the bound.

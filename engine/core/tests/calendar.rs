@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc, Weekday};
 use chrono_tz::Tz;
-use formwork_core::calendar::add;
+use formwork_core::calendar::{add, between};
 use formwork_model::expr::duration::parse_iso;
 use formwork_model::pack::calendar::{Calendar, Hours, Off};
 use formwork_model::value::Duration;
@@ -133,6 +133,41 @@ fn a_calendar_that_closes_for_good_is_never_due() {
     assert_eq!(add(&closed, local(&closed, "2026-01-05 09:00"), &duration("P1D"), false), None);
 }
 
+/// Open time between two local instants of a calendar, in minutes.
+fn open_minutes(calendar: &Calendar, from: &str, to: &str) -> i64 {
+    between(calendar, local(calendar, from), local(calendar, to)).unwrap().num_minutes()
+}
+
+#[test]
+fn open_time_between_two_instants() {
+    let desk = service_desk();
+    for (from, to, minutes) in [
+        ("2026-02-13 17:00", "2026-02-14 11:30", 240),
+        // Over the holiday, and over lunch.
+        ("2026-02-14 17:00", "2026-02-24 11:30", 240),
+        ("2026-02-24 11:00", "2026-02-24 14:00", 90),
+        ("2026-02-24 12:10", "2026-02-24 13:20", 0),
+        ("2026-02-15 00:00", "2026-02-24 00:00", 0),
+        // A whole day is 3.5 and 4.5 hours.
+        ("2026-02-12 00:00", "2026-02-13 00:00", 480),
+        ("2026-02-14 11:30", "2026-02-13 17:00", -240),
+        ("2026-02-13 09:00", "2026-02-13 09:00", 0),
+    ] {
+        assert_eq!(open_minutes(&desk, from, to), minutes, "{from} to {to}");
+    }
+    // Nights last what they really last: eight hours, but seven and nine where the clock changes.
+    let berlin = daily(chrono_tz::Europe::Berlin, "22:00-06:00");
+    for (from, to, minutes) in [
+        ("2026-01-05 12:00", "2026-01-06 12:00", 480),
+        ("2026-03-28 12:00", "2026-03-29 12:00", 420),
+        ("2026-10-24 12:00", "2026-10-25 12:00", 540),
+    ] {
+        assert_eq!(open_minutes(&berlin, from, to), minutes, "{from} to {to}");
+    }
+    let (then, now) = (local(&desk, "1925-01-01 00:00"), local(&desk, "2026-01-01 00:00"));
+    assert_eq!(between(&desk, then, now), None, "more than a century");
+}
+
 /// Whether the calendar is open in the minute that begins then, by nothing but its definition.
 fn is_open(calendar: &Calendar, at: DateTime<Utc>) -> bool {
     let local = at.with_timezone(&calendar.timezone);
@@ -215,9 +250,29 @@ proptest! {
             prop_assert_eq!(add(&calendar, at, &length, false), Some(expected));
             // And back again: to the instant from which the minutes were counted, or its opening.
             let back = add(&calendar, expected, &Duration::of_milliseconds(-minutes * 60_000), false);
+            prop_assert_eq!(between(&calendar, at, expected), Some(TimeDelta::minutes(minutes)));
             let opening = oracle(&calendar, at, 1).map(|after| after - TimeDelta::minutes(1));
             prop_assert!(back <= opening && back >= Some(at).min(opening), "{back:?} {at} {opening:?}");
         }
+    }
+
+    #[test]
+    fn open_time_adds_up_and_is_what_counting_every_minute_says(
+        zone in zones(), week in week(), day in 0_i64..18_000, off in 0_i64..9,
+        (a, b, c) in (0_i64..14_400, 0_i64..14_400, 0_i64..14_400),
+    ) {
+        let first = NaiveDate::from_ymd_opt(1990, 1, 1).unwrap() + TimeDelta::days(day);
+        let closed = first + TimeDelta::days(off);
+        let calendar = Calendar {
+            key: "c".into(), label: "c".into(), timezone: zone, week: week.try_into().unwrap(),
+            off: vec![Off::Days(closed, closed)], work: BTreeMap::new(),
+        };
+        let [a, b, c] = [a, b, c].map(|minute| Utc.from_utc_datetime(&first.and_time(NaiveTime::MIN)) + TimeDelta::minutes(minute));
+        let open = |from, to| between(&calendar, from, to).unwrap();
+        prop_assert_eq!(open(a, b) + open(b, c), open(a, c));
+        let (from, to) = (a.min(b), a.max(b));
+        let minutes = (0..(to - from).num_minutes()).filter(|minute| is_open(&calendar, from + TimeDelta::minutes(*minute)));
+        prop_assert_eq!(open(from, to), TimeDelta::minutes(minutes.count() as i64));
     }
 
     #[test]
@@ -228,5 +283,6 @@ proptest! {
         let at = DateTime::from_timestamp(631_152_000 + day * 86_400 + second, 0).unwrap();
         let expected = at + TimeDelta::milliseconds(milliseconds);
         prop_assert_eq!(add(&always, at, &Duration::of_milliseconds(milliseconds), false), Some(expected));
+        prop_assert_eq!(between(&always, at, expected), Some(expected - at));
     }
 }

@@ -4,21 +4,26 @@
 #[path = "../../../tests/src/expressions/mod.rs"]
 mod expressions;
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Offset};
-use expressions::fixture::{CLOCK_CHANGES, ITEM, World, ZONES, scope, shapes, viewer, worlds};
+use expressions::fixture::{CLOCK_CHANGES, ITEM, World, ZONES, pack, scope, shapes, viewer, worlds};
 use expressions::generate::{Backend, conditions, expressions};
 use expressions::naive::{Thing, TooLarge, evaluate as naive};
 use formwork_core::eval::{Environment, EvalError, Missing, Nothing, RowView, bind, evaluate};
 use formwork_core::{Facts, Record};
-use formwork_model::Value;
 use formwork_model::expr::{Ir, Problem, check};
+use formwork_model::{Pack, Value};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
+/// Where calendars come from; its zone is of no matter.
+static PACK: LazyLock<Pack> = LazyLock::new(|| pack(chrono_tz::Tz::UTC));
+
 /// What the engine makes of a source; the source must be accepted for that back end.
 fn engine(source: &str, world: &World, backend: Backend, bound: bool) -> Result<Thing, EvalError> {
-    let (shapes, viewer, mut facts) = (shapes(), viewer(), world.facts());
+    let (shapes, viewer, mut facts, pack) = (shapes(), viewer(), world.facts(), &*PACK);
     let mut scope = scope(shapes);
     scope.must_lower = backend == Backend::Sql;
     let expr = check(source, &scope, None);
@@ -29,13 +34,13 @@ fn engine(source: &str, world: &World, backend: Backend, bound: bool) -> Result<
         expr => expr.unwrap_or_else(|problems| panic!("{}", problems[0].render(source))),
     };
     let rows = [RowView::from(&world.item)];
-    let known = Environment::new(world.now, world.zone, &viewer, &Nothing, &facts).with_rows(&rows);
+    let known = Environment::new(world.now, world.zone, &viewer, pack, &facts).with_rows(&rows);
     let ir = if bound { bind(&expr.ir, &known)? } else { expr.ir };
     if bound {
         ir.walk(&mut |node| assert!(!matches!(node, Ir::Name(_)), "{source}: a name is left: {node:?}"));
     }
     loop {
-        let known = Environment::new(world.now, world.zone, &viewer, &Nothing, &facts).with_rows(&rows);
+        let known = Environment::new(world.now, world.zone, &viewer, pack, &facts).with_rows(&rows);
         match evaluate(&ir, &known) {
             Err(EvalError::Missing(missing)) => {
                 missing.into_iter().for_each(|missing| find(missing, world, &mut facts));

@@ -84,13 +84,16 @@ pub struct World {
     pub now: DateTime<Utc>,
 }
 
-/// The pack, in that zone.
+/// The pack, in that zone. Its calendar `desk` is open from Monday to Friday, 9 to 17 in UTC.
 pub fn pack(zone: Tz) -> Pack {
     let mut sources = SourceMap::new();
     let pack = r#"{"version": "1.0.0", "title": "Expressions", "languages": ["en"], "timezone": "ZONE",
         "roles": {"clerk": {"title": "Clerk"}, "lead": {"title": "Lead"}},
         "queues": {"desk": {"title": "Desk"}, "back": {"title": "Back"}}}"#;
     sources.insert("pack.json", pack.replace("ZONE", zone.name()));
+    let desk = r#"{"label": "Desk", "timezone": "UTC", "week": {"mon": ["09:00-17:00"], "tue": ["09:00-17:00"],
+        "wed": ["09:00-17:00"], "thu": ["09:00-17:00"], "fri": ["09:00-17:00"], "sat": [], "sun": []}}"#;
+    sources.insert("calendars/desk.json", desk);
     for (form, definition) in FORMS {
         sources.insert(format!("forms/{form}.json"), definition);
     }

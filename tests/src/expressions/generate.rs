@@ -34,8 +34,10 @@ pub enum Backend {
     Rust,
     /// Row rules and filters.
     Sql,
-    /// Datasets.
+    /// Datasets, on columns.
     Polars,
+    /// Datasets, row by row: everything but look-ups.
+    Rows,
 }
 
 /// Expressions over `item` for that back end, nested at most so deep, with their type.
@@ -154,12 +156,13 @@ impl Grown {
     }
 }
 
-/// Where a template runs: `*` everywhere, `p` not in SQL, `r` in Rust only.
+/// Where a template runs: `*` everywhere, `p` not in SQL, `r` in Rust only, `l` there where records can be loaded.
 fn runs_in(least: char, backend: Backend) -> bool {
     match least {
         '*' => true,
         'p' => backend != Backend::Sql,
         's' => backend != Backend::Polars,
+        'r' => matches!(backend, Backend::Rust | Backend::Rows),
         _ => backend == Backend::Rust,
     }
 }
@@ -266,6 +269,8 @@ fn templates(sort: Sort) -> &'static [(char, &'static str)] {
             ('r', "matches({T}, '^a')"),
             ('r', "matches({T}, '芳')"),
             ('*', "when({B}, {B}, {B})"),
+            ('r', "business_time({Z}, {Z}, 'desk') > hours({I} % 3000)"),
+            ('r', "hours({I} % 100) == days({I} % 4)"),
         ],
         Sort::Integer => &[
             ('*', "{I} + {I}"),
@@ -286,6 +291,7 @@ fn templates(sort: Sort) -> &'static [(char, &'static str)] {
             ('r', "years_between({Y}, {Y})"),
             ('r', "weekday({Z})"),
             ('r', "weekday({Y})"),
+            ('r', "bucket({T}, {I})"),
         ],
         Sort::Decimal => &[
             ('*', "{D} + {I}"),
@@ -302,6 +308,8 @@ fn templates(sort: Sort) -> &'static [(char, &'static str)] {
             ('*', "round({D}, 2)"),
             ('*', "abs({D})"),
             ('p', "hours_between({Z}, {Z})"),
+            ('r', "business_time({Z}, {Z}, 'desk') / hours(1)"),
+            ('r', "months({I} % 5) / (days({I} % 9) + minutes({I} % 99))"),
             ('r', "number({T})"),
         ],
         Sort::Money => &[
@@ -329,6 +337,7 @@ fn templates(sort: Sort) -> &'static [(char, &'static str)] {
             ('r', "text({Y})"),
             ('r', "text({B})"),
             ('r', "text({K})"),
+            ('r', "hash({T})"),
         ],
         Sort::Date => &[
             ('*', "{Y} ?? {Y}"),
@@ -336,6 +345,12 @@ fn templates(sort: Sort) -> &'static [(char, &'static str)] {
             ('*', "when({B}, {Y}, {Y})"),
             ('r', "date({Z})"),
             ('r', "date(trim({T}))"),
+            ('r', "date(trim({T}), '%Y-%m-%d')"),
+            // The day of one, the month of another: sometimes there is no such date.
+            (
+                'r',
+                "date(substr(text({Y}), 8, 2) + '/' + substr(text({Y}), 5, 2) + '/' + substr(text({Y}), 0, 4), '%d/%m/%Y')",
+            ),
             ('r', "local_date({Z}, 'America/Havana')"),
             ('r', "{Y} + days({I} % 400)"),
             ('r', "{Y} - months({I} % 30)"),
@@ -364,8 +379,8 @@ fn folds(sort: Sort) -> &'static [(char, &'static str, &'static str)] {
             ('s', "row", "any(rows, {B})"),
             ('s', "row", "all(rows, {B})"),
             ('s', "mark", "any(marks, {B})"),
-            ('r', "it", "any(lookup_all(party, {B}, {B}))"),
-            ('r', "it", "b in lookup_all(party, {T}, {B})"),
+            ('l', "it", "any(lookup_all(party, {B}, {B}))"),
+            ('l', "it", "b in lookup_all(party, {T}, {B})"),
         ],
         Sort::Integer => &[
             ('s', "row", "count(rows, {B})"),
@@ -374,31 +389,31 @@ fn folds(sort: Sort) -> &'static [(char, &'static str, &'static str)] {
             ('s', "mark", "max(marks, {I})"),
             ('r', "row", "first(rows, {I}, {T})"),
             ('r', "mark", "count(filter(marks, {B}), {B})"),
-            ('r', "it", "count(lookup_all(party, {T}, {B}))"),
-            ('r', "it", "lookup(party, {I}, it.id == owner and {B})"),
+            ('l', "it", "count(lookup_all(party, {T}, {B}))"),
+            ('l', "it", "lookup(party, {I}, it.id == owner and {B})"),
         ],
         Sort::Decimal => &[
             ('r', "row", "avg(rows, {I})"),
             ('r', "row", "median(rows, {D})"),
-            ('r', "it", "avg(lookup_all(party, {D}, {B}))"),
+            ('l', "it", "avg(lookup_all(party, {D}, {B}))"),
             ('r', "row", "median(take(rows, 2, {I}), {I})"),
             ('s', "row", "sum(rows, {D})"),
         ],
         Sort::Money => &[
             ('r', "row", "sum(filter(rows, {B}), {M})"),
             ('r', "row", "first(filter(rows, {B}), {M}, {M})"),
-            ('r', "it", "sum(lookup_all(party, {M}, {B}))"),
+            ('l', "it", "sum(lookup_all(party, {M}, {B}))"),
             ('s', "row", "sum(rows, {M})"),
             ('s', "row", "min(rows, {M})"),
         ],
         Sort::Text => &[
             ('s', "row", "max(rows, {T})"),
             ('r', "row", "join(rows, {T}, ', ')"),
-            ('r', "it", "join(lookup_all(party, {T}, {B}), '/')"),
+            ('l', "it", "join(lookup_all(party, {T}, {B}), '/')"),
             ('r', "row", "join(take(filter(rows, {B}), 3, {Y}), {T}, '')"),
         ],
-        Sort::Date => &[('r', "row", "first(rows, {Y}, {Z})"), ('r', "it", "max(lookup_all(party, {Y}, {B}))")],
-        Sort::DateTime => &[('r', "it", "lookup(party, {Z}, it.id == owner.boss and {B})")],
+        Sort::Date => &[('r', "row", "first(rows, {Y}, {Z})"), ('l', "it", "max(lookup_all(party, {Y}, {B}))")],
+        Sort::DateTime => &[('l', "it", "lookup(party, {Z}, it.id == owner.boss and {B})")],
         Sort::Kind => &[],
     }
 }

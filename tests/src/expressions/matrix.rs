@@ -72,6 +72,7 @@ fn arguments(signature: &Signature, function: Function) -> String {
         Parameter::Zone => "'UTC'",
         Parameter::Role => "'clerk'",
         Parameter::Form => "'party'",
+        Parameter::Calendar => "'desk'",
     };
     signature.parameters.iter().map(argument).collect::<Vec<_>>().join(", ")
 }

@@ -145,7 +145,7 @@ fn columns_agree_with_the_naive_evaluator() {
 #[test]
 fn rows_agree_with_the_naive_evaluator() {
     let config = ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };
-    let strategy = (sources(Backend::Rust, 3), prop::collection::vec(worlds(), 1..4));
+    let strategy = (sources(Backend::Rows, 3), prop::collection::vec(worlds(), 1..4));
     let result = TestRunner::new(config).run(&strategy, |((_, source), worlds)| {
         let worlds = together(worlds);
         match run(&source, &worlds) {

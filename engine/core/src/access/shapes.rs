@@ -42,6 +42,7 @@ pub fn shapes(pack: &Arc<Pack>, viewer: &Viewer) -> Shapes {
         tables,
         queues: pack.queues().keys().cloned().collect(),
         roles: pack.roles().keys().cloned().collect(),
+        calendars: pack.calendars().keys().cloned().collect(),
         settings: pack.settings().iter().map(|(key, (ty, _))| (key.clone(), ty.clone())).collect(),
     }
 }

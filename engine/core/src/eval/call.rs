@@ -1,8 +1,6 @@
 //! The scalar functions.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::HashMap;
 
 use chrono::{Datelike, SecondsFormat};
 use formwork_model::Value;
@@ -11,16 +9,14 @@ use formwork_model::expr::duration::format_iso;
 use formwork_model::expr::ir::{BinaryOp, Function};
 use formwork_model::expr::times::{Moment, parse_date, parse_datetime};
 use formwork_model::value::Duration;
-use regex::Regex;
 use rust_decimal::{Decimal, RoundingStrategy};
 use sha2::{Digest, Sha256};
 
 use super::number::{Number, QUOTIENT_PLACES, arithmetic};
 use super::run::{Evaluator, Found, Frame, both, compare, owned};
 use super::{EvalError, time};
+use crate::{calendar, patterns};
 
-/// Compiled patterns kept per thread; patterns are literals of definitions, so there are few.
-const PATTERNS_MAX: usize = 256;
 const MICROSECONDS_PER_HOUR: i64 = 3_600_000_000;
 const MILLISECONDS_PER_MINUTE: i64 = 60_000;
 
@@ -137,6 +133,13 @@ impl<'a> Evaluator<'a> {
                     None => Value::Null,
                 })
             }
+            (F::BusinessTime, [Some(Value::DateTime(a)), Some(Value::DateTime(b)), Some(Value::Text(key))]) => {
+                let calendar = self.environment.names.calendar(key);
+                let calendar = calendar.ok_or_else(|| EvalError::Defect(format!("there is no calendar `{key}`")))?;
+                duration(
+                    calendar::between(calendar, *a, *b).map(|open| Duration::of_milliseconds(open.num_milliseconds())),
+                )
+            }
             (F::DateAdd, [Some(at), Some(Value::Duration(duration)), _]) => self.add(at, duration),
             (F::StartOf, [Some(Value::Text(unit)), Some(Value::DateTime(at)), _]) => {
                 time::start_of_instant(unit, *at, zone).map(Value::DateTime).ok_or(EvalError::Overflow)
@@ -186,7 +189,11 @@ fn of_text(function: Function, text: &str, second: Option<&Value>, third: Option
         (F::Contains, ..) => boolean(|text, part| text.contains(part)),
         (F::StartsWith, ..) => boolean(|text, start| text.starts_with(start)),
         (F::EndsWith, ..) => boolean(|text, end| text.ends_with(end)),
-        (F::Matches, ..) => matches(text, other.ok_or(unfit(function))?).map(Value::Boolean),
+        (F::Matches, ..) => {
+            let pattern = other.ok_or(unfit(function))?;
+            let occurs = patterns::occurs(pattern, text);
+            occurs.map(Value::Boolean).ok_or_else(|| EvalError::Defect(format!("no pattern `{pattern}`")))
+        }
         (F::Replace, Some(Value::Text(from)), Some(Value::Text(to))) => {
             Ok(Value::Text(if from.is_empty() { text.to_owned() } else { text.replace(from, to) }))
         }
@@ -313,24 +320,6 @@ fn bucket(text: &str, count: i64) -> Option<i64> {
     let digest = Sha256::digest(text.as_bytes());
     let first = digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     i64::try_from(first % count).ok()
-}
-
-fn matches(text: &str, pattern: &str) -> Result<bool, EvalError> {
-    thread_local! {
-        static PATTERNS: RefCell<HashMap<String, Regex>> = RefCell::new(HashMap::new());
-    }
-    PATTERNS.with_borrow_mut(|patterns| {
-        if let Some(regex) = patterns.get(pattern) {
-            return Ok(regex.is_match(text));
-        }
-        let regex = Regex::new(pattern).map_err(|_| EvalError::Defect(format!("no pattern `{pattern}`")))?;
-        if patterns.len() >= PATTERNS_MAX {
-            patterns.clear();
-        }
-        let found = regex.is_match(text);
-        patterns.insert(pattern.to_owned(), regex);
-        Ok(found)
-    })
 }
 
 fn duration(found: Option<Duration>) -> Result<Value, EvalError> {

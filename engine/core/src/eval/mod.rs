@@ -10,6 +10,7 @@
 
 mod bind;
 mod call;
+mod duration;
 mod find;
 mod fold;
 mod number;

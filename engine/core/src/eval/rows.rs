@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use formwork_model::expr::ir::{FieldRef, Name, Slot};
+use formwork_model::pack::calendar::Calendar;
 use formwork_model::value::Row;
 use formwork_model::{Key, Pack, Value};
 use uuid::Uuid;
@@ -130,6 +131,11 @@ pub trait Names {
     /// The value; nothing where the name is not in scope, which is a defect (the checker has let none through).
     fn value(&self, name: &Name) -> Option<Value>;
 
+    /// A business calendar of the pack.
+    fn calendar(&self, _key: &str) -> Option<&Calendar> {
+        None
+    }
+
     /// `rng`: a number from 0 to `below` − 1, always the same for the same seed, row and place in the expression.
     fn random(&self, _place: i64, _below: i64) -> Option<i64> {
         None
@@ -148,6 +154,10 @@ impl Names for Pack {
             Name::Setting(key) => self.settings().get(key).map(|(_, value)| value.clone()),
             _ => None,
         }
+    }
+
+    fn calendar(&self, key: &str) -> Option<&Calendar> {
+        self.calendars().get(key).map(|calendar| &**calendar)
     }
 }
 

@@ -10,7 +10,7 @@ use formwork_model::value::Duration;
 
 use super::number::{Number, arithmetic};
 use super::rows::RowView;
-use super::{COST_MAX, Environment, EvalError, time};
+use super::{COST_MAX, Environment, EvalError, duration, time};
 
 /// A value, borrowed from the expression, a row or the environment where it can be.
 pub(super) type Found<'a> = Result<Cow<'a, Value>, EvalError>;
@@ -190,24 +190,25 @@ impl<'a> Evaluator<'a> {
     }
 
     fn arithmetic(&self, op: BinaryOp, a: &Value, b: &Value) -> Result<Value, EvalError> {
-        use BinaryOp::{Add, Subtract};
+        use BinaryOp::{Add, Divide, Subtract};
         if let (Some(a), Some(b)) = (Number::of(a), Number::of(b)) {
             return Ok(arithmetic(op, a, b)?.map_or(Value::Null, Number::value));
         }
         match (op, a, b) {
+            (Divide, Value::Duration(a), Value::Duration(b)) => duration::quotient(a, b),
             (Add, Value::Text(a), Value::Text(b)) => Ok(Value::Text(format!("{a}{b}"))),
             (Add, a, Value::Duration(b)) => self.add(a, b),
-            (Subtract, a, Value::Duration(b)) => self.add(a, &negated(b)?),
+            (Subtract, a, Value::Duration(b)) => self.add(a, &duration::negated(b)?),
             _ => Err(EvalError::Defect(format!("{op:?} of {a:?} and {b:?}"))),
         }
     }
 
     /// A time or a duration plus a duration.
-    pub(super) fn add(&self, to: &Value, duration: &Duration) -> Result<Value, EvalError> {
+    pub(super) fn add(&self, to: &Value, by: &Duration) -> Result<Value, EvalError> {
         let sum = match to {
-            Value::Date(date) => time::add_to_date(*date, duration).map(Value::Date),
-            Value::DateTime(at) => time::add_to_instant(*at, duration, self.environment.zone).map(Value::DateTime),
-            Value::Duration(to) => sum_of_durations(to, duration).map(Value::Duration),
+            Value::Date(date) => time::add_to_date(*date, by).map(Value::Date),
+            Value::DateTime(at) => time::add_to_instant(*at, by, self.environment.zone).map(Value::DateTime),
+            Value::Duration(to) => duration::sum(to, by).map(Value::Duration),
             other => return Err(EvalError::Defect(format!("a duration added to {other:?}"))),
         };
         sum.ok_or(EvalError::Overflow)
@@ -230,10 +231,11 @@ pub(super) fn both<A, B>(a: Result<A, EvalError>, b: Result<B, EvalError>) -> Re
     }
 }
 
-/// Null-safe equality; numbers by value.
+/// Null-safe equality; numbers by value, durations by length.
 pub(super) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Integer(a), Value::Integer(b)) => a == b,
+        (Value::Duration(a), Value::Duration(b)) => duration::length(a) == duration::length(b),
         _ => match (Number::of(a), Number::of(b)) {
             (Some(a), Some(b)) => a.compare(b).is_eq(),
             _ => a == b,
@@ -241,7 +243,7 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// The order of two values that are not null: numbers, texts by code point, times.
+/// The order of two values that are not null: numbers, texts by code point, times, durations by length.
 pub(super) fn compare(a: &Value, b: &Value) -> Result<Ordering, EvalError> {
     if let (Some(a), Some(b)) = (Number::of(a), Number::of(b)) {
         return Ok(a.compare(b));
@@ -250,6 +252,7 @@ pub(super) fn compare(a: &Value, b: &Value) -> Result<Ordering, EvalError> {
         (Value::Text(a), Value::Text(b)) => Ok(a.cmp(b)),
         (Value::Date(a), Value::Date(b)) => Ok(a.cmp(b)),
         (Value::DateTime(a), Value::DateTime(b)) => Ok(a.cmp(b)),
+        (Value::Duration(a), Value::Duration(b)) => Ok(duration::length(a).cmp(&duration::length(b))),
         _ => Err(EvalError::Defect(format!("{a:?} compared with {b:?}"))),
     }
 }
@@ -271,29 +274,10 @@ fn unary<'a>(op: UnaryOp, value: &Value) -> Found<'a> {
     owned(match (op, value) {
         (_, Value::Null) => Value::Null,
         (UnaryOp::Not, value) => truth(value)?.map_or(Value::Null, |value| Value::Boolean(!value)),
-        (UnaryOp::Negate, Value::Duration(duration)) => Value::Duration(negated(duration)?),
+        (UnaryOp::Negate, Value::Duration(of)) => Value::Duration(duration::negated(of)?),
         (UnaryOp::Negate, value) => match Number::of(value) {
             Some(number) => number.negated()?.value(),
             None => return Err(EvalError::Defect(format!("minus {value:?}"))),
         },
-    })
-}
-
-fn negated(duration: &Duration) -> Result<Duration, EvalError> {
-    let negated = || {
-        Some(Duration {
-            months: duration.months.checked_neg()?,
-            days: duration.days.checked_neg()?,
-            milliseconds: duration.milliseconds.checked_neg()?,
-        })
-    };
-    negated().ok_or(EvalError::Overflow)
-}
-
-fn sum_of_durations(a: &Duration, b: &Duration) -> Option<Duration> {
-    Some(Duration {
-        months: a.months.checked_add(b.months)?,
-        days: a.days.checked_add(b.days)?,
-        milliseconds: a.milliseconds.checked_add(b.milliseconds)?,
     })
 }

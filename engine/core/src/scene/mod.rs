@@ -16,6 +16,7 @@ use uuid::Uuid;
 use formwork_model::expr::ir::{FieldRef, InstanceAttribute, Name, StepAttribute};
 use formwork_model::expr::{Expr, Ir};
 use formwork_model::pack::Setting;
+use formwork_model::pack::calendar::Calendar;
 use formwork_model::pack::form::{FieldKind, Form};
 use formwork_model::{Key, Pack, Value};
 
@@ -355,6 +356,11 @@ impl Names for Scene<'_> {
             }
             other => self.context.pack.value(other),
         }
+    }
+
+    /// Calendars are always the current ones.
+    fn calendar(&self, key: &str) -> Option<&Calendar> {
+        self.context.stored_as.unwrap_or(self.context.pack).calendar(key)
     }
 }
 

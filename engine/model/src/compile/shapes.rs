@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::documents::Kind;
 use crate::documents::common::{Exact, Keyed};
 use crate::documents::fields::{Field, FieldOptions, Snapshot};
 use crate::documents::pack::SettingType;
@@ -28,6 +29,10 @@ pub(crate) fn build(documents: &Documents) -> Shapes {
             shapes.settings.insert(key.as_str().into(), setting_type(setting.kind));
         }
     }
+    // A calendar that cannot be read is there all the same.
+    let broken = documents.broken.iter().filter(|(kind, _)| *kind == Kind::Calendar);
+    let broken = broken.map(|(_, key)| Key::from(key.as_str()));
+    shapes.calendars = documents.calendars.keys().cloned().chain(broken).collect();
     for document in documents.forms.values() {
         add_form(document, documents, &mut shapes);
     }

@@ -79,6 +79,8 @@ pub enum Parameter {
     Role,
     /// A literal form key.
     Form,
+    /// A literal calendar key.
+    Calendar,
     /// Arguments the checker treats by themselves (`when`, `coalesce`, `min`, `max`): one or more.
     Many,
 }
@@ -224,6 +226,7 @@ pub static SIGNATURES: &[Signature] = signatures! {
     "days_between" Scalar(F::DaysBetween), "a, b", [Date, Date], 0, R::Integer, 1 1, "the days from `a` to `b`, negative where `b` is earlier";
     "hours_between" Scalar(F::HoursBetween), "a, b", [DateTime, DateTime], 0, R::Decimal(12), 0 1, "the elapsed hours from `a` to `b`, 12 places, negative where `b` is earlier";
     "years_between" Scalar(F::YearsBetween), "a, b", [Date, Date], 0, R::Integer, 0 0, "the whole years from `a` to `b`; somebody born on 29 Feb is a year older on 28 Feb where there is no 29th";
+    "business_time" Scalar(F::BusinessTime), "a, b, 'calendar'", [DateTime, DateTime, Calendar], 0, R::Duration, 0 0, "how long the calendar is open from the instant `a` to the instant `b`, negative where `b` is earlier; an error for more than a hundred years";
     "has_role" Scalar(F::HasRole), "'role'", [Role], 0, R::Boolean, 1 1, "whether the acting user holds the role, included ones too";
     "hash" Scalar(F::Hash), "text", [Text], 0, R::Text, 0 0, "SHA-256 of the text in UTF-8, 64 hexadecimal digits";
     "bucket" Scalar(F::Bucket), "text, n", [Text, Integer], 0, R::Integer, 0 0, "a number from 0 to n − 1 that is always the same for the same text: the first eight bytes of its SHA-256, as a big-endian number, modulo n; null where n is less than 1";
@@ -322,6 +325,8 @@ pub static OPERATORS: &[Operator] = operators! {
     "`a + b`, `a - b`, `-a` of numbers", Some("-m + d - 1.5"), 1 1, "exact; an integer beyond 64 bits is an error";
     "`a + b` of texts", Some("a + b"), 1 1, "joined; null on null";
     "`t + duration`, `t - duration`", Some("at + days(1)"), 0 0, "as `date_add`";
+    "`==`, `<` … of durations", Some("hours(n) < days(2)"), 0 0, "by their length: a day counts as 24 hours, a month as 30 days";
+    "`duration / duration`", Some("minutes(n) / hours(1)"), 0 0, "by their lengths: how often the one goes into the other; decimal, 12 places, by zero null";
     "`a * b`", Some("m * m"), 1 1, "exact up to 28 digits, beyond that rounded to 12 places";
     "`a / b`", Some("d / n"), 0 1, "decimal, 12 places, half away from zero; by zero null";
     "`a % b`", Some("m % 7"), 1 1, "takes the sign of `b`; by zero null";

@@ -369,6 +369,8 @@ pub enum Function {
     HoursBetween,
     /// `years_between(a, b)` of dates: whole years.
     YearsBetween,
+    /// `business_time(a, b, 'calendar')`: a duration, how long the calendar is open from a to b.
+    BusinessTime,
     /// `when(c1, v1, c2, v2, …, otherwise)`.
     When,
     /// `coalesce(a, b, …)`.

@@ -23,6 +23,8 @@ pub struct Shapes {
     pub roles: Vec<Key>,
     /// `settings.x`.
     pub settings: IndexMap<Key, Type>,
+    /// Keys of business calendars.
+    pub calendars: Vec<Key>,
 }
 
 /// A table's declared fields. The system fields (`id version created_at …`) are implied.

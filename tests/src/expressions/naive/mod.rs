@@ -5,6 +5,7 @@
 
 mod rows;
 mod scalar;
+mod sha256;
 
 use std::cmp::Ordering;
 
@@ -239,8 +240,8 @@ impl<'w> Walker<'w> {
         let truth = |value: Option<bool>| value.map_or(Thing::Null, Thing::Truth);
         Ok(match op {
             B::Coalesce => b,
-            B::Equal => Thing::Truth(a == b),
-            B::NotEqual => Thing::Truth(a != b),
+            B::Equal => Thing::Truth(same(&a, &b)),
+            B::NotEqual => Thing::Truth(!same(&a, &b)),
             B::And if b == Thing::Truth(false) => Thing::Truth(false),
             B::Or if b == Thing::Truth(true) => Thing::Truth(true),
             _ if a == Thing::Null || b == Thing::Null => Thing::Null,
@@ -258,6 +259,10 @@ impl<'w> Walker<'w> {
         match (op, a, b) {
             (B::Add, Thing::Text(a), Thing::Text(b)) => Ok(Thing::Text(a + b.as_str())),
             (B::Divide | B::Modulo, _, Thing::Number(Ratio { above: 0, .. })) => Ok(Thing::Null),
+            (B::Divide, Thing::Span(a, b, c), Thing::Span(d, e, f)) => match length(d, e, f) {
+                0 => Ok(Thing::Null),
+                below => small(Ratio::new(length(a, b, c), below).and_then(|often| often.rounded(12))),
+            },
             (op, Thing::Number(a), Thing::Number(b)) => small(match op {
                 B::Add => a.plus(b),
                 B::Subtract => a.plus(b.negative()),
@@ -368,11 +373,25 @@ fn small(number: Option<Ratio>) -> Found {
     if fits { Ok(Thing::Number(number)) } else { Err(TooLarge) }
 }
 
+/// How long a duration is, in milliseconds: a month has thirty days, a day twenty-four hours.
+fn length(months: i64, days: i64, milliseconds: i64) -> i128 {
+    let hours = (i128::from(months) * 30 + i128::from(days)) * 24;
+    hours * 3_600_000 + i128::from(milliseconds)
+}
+
+fn same(a: &Thing, b: &Thing) -> bool {
+    match (a, b) {
+        (Thing::Span(a, b, c), Thing::Span(d, e, f)) => length(*a, *b, *c) == length(*d, *e, *f),
+        _ => a == b,
+    }
+}
+
 fn order(a: &Thing, b: &Thing) -> Result<Option<Ordering>, TooLarge> {
     Ok(match (a, b) {
         (Thing::Number(a), Thing::Number(b)) => Some(a.order(*b).ok_or(TooLarge)?),
         // By code point.
         (Thing::Text(a), Thing::Text(b)) => Some(a.chars().cmp(b.chars())),
+        (Thing::Span(a, b, c), Thing::Span(d, e, f)) => Some(length(*a, *b, *c).cmp(&length(*d, *e, *f))),
         (Thing::Day(a), Thing::Day(b)) | (Thing::Moment(a), Thing::Moment(b)) => Some(a.cmp(b)),
         _ => None,
     })

@@ -6,6 +6,7 @@ use formwork_model::Value;
 
 use super::super::civil::{DAY, add_months, civil_of, day_of, from_local, month_length, to_local, weekday};
 use super::super::ratio::Ratio;
+use super::sha256::sha256;
 use super::{Found, Thing, TooLarge, Walker, order, small};
 
 impl Walker<'_> {
@@ -58,6 +59,24 @@ impl Walker<'_> {
             }
             ("date", [Moment(at)]) => Ok(Day(self.local_day(*at))),
             ("date", [Text(text)]) => Ok(day_written(text.trim()).map_or(Thing::Null, Day)),
+            ("date", [Text(text), Text(format)]) => {
+                let mut parts: Vec<&str> = text.split(['-', '/']).collect();
+                let separators = if format.contains('/') {
+                    parts.reverse();
+                    text.matches('/').count()
+                } else {
+                    text.matches('-').count()
+                };
+                Ok(day_written(&parts.join("-")).filter(|_| separators == 2).map_or(Thing::Null, Day))
+            }
+            ("hash", [Text(text)]) => {
+                Ok(Text(sha256(text.as_bytes()).iter().map(|word| format!("{word:08x}")).collect()))
+            }
+            ("bucket", [Text(_), Number(count)]) if count.above < 1 => Ok(Thing::Null),
+            ("bucket", [Text(text), Number(count)]) => {
+                let [high, low, ..] = sha256(text.as_bytes());
+                whole(((i128::from(high) << 32) + i128::from(low)) % count.above)
+            }
             ("datetime", [Text(text)]) => {
                 Ok(Thing::of(&Value::DateTime(text.parse().unwrap_or_else(|_| panic!("not generated: {text}")))))
             }
@@ -87,6 +106,9 @@ impl Walker<'_> {
             ("hours_between", [Moment(a), Moment(b)]) => {
                 small(Ratio::new(i128::from(b - a), 3_600_000_000).and_then(|hours| hours.rounded(12)))
             }
+            ("business_time", [Moment(a), Moment(b), Text(_)]) => {
+                Ok(Span(0, 0, (open_until(*b) - open_until(*a)) / 1_000))
+            }
             ("years_between", [Day(a), Day(b)]) => {
                 let (early, late, sign) = if a <= b { (*a, *b, 1) } else { (*b, *a, -1) };
                 let years = (1..).take_while(|years| add_months(early, years * 12) <= late).count();
@@ -95,6 +117,16 @@ impl Walker<'_> {
             (name, values) => panic!("not generated: {name} of {values:?}"),
         }
     }
+}
+
+/// How long the calendar `desk` has been open since 1970: from Monday to Friday, 9 to 17 in UTC.
+fn open_until(at: i64) -> i64 {
+    const HOUR: i64 = 3_600_000_000;
+    let (day, time) = (at.div_euclid(DAY), at.rem_euclid(DAY));
+    // 5 January 1970 was a Monday.
+    let (weeks, of_week) = ((day - 4).div_euclid(7), (day - 4).rem_euclid(7));
+    let today = if of_week < 5 { (time - 9 * HOUR).clamp(0, 8 * HOUR) } else { 0 };
+    (weeks * 5 + of_week.min(5)) * 8 * HOUR + today
 }
 
 fn part(text: &str, from: i128, count: i128) -> String {

@@ -54,7 +54,8 @@ impl Checker<'_> {
         if let Some(folded) = fold_constant(function, &arguments) {
             return Some(constant(folded, ty));
         }
-        let sql = found.sql;
+        // No column holds a duration.
+        let sql = found.sql && ty != Type::Duration;
         self.require_lowering(node.span.clone(), free || sql, &format!("`{}`", found.name));
         let ir = Ir::Call(function, arguments);
         if !free && found.result == ResultType::Common {
@@ -196,7 +197,7 @@ impl Checker<'_> {
             P::Date => Some(Type::Date),
             P::DateTime => Some(Type::DateTime),
             P::Duration => Some(Type::Duration),
-            P::Places | P::Pattern | P::Format | P::Unit | P::Zone | P::Role | P::Form => {
+            P::Places | P::Pattern | P::Format | P::Unit | P::Zone | P::Role | P::Form | P::Calendar => {
                 return self.constant_argument(found, parameter, node);
             }
             P::Number | P::Moment | P::Scalar | P::List | P::Many => None,
@@ -231,7 +232,9 @@ impl Checker<'_> {
             | (P::Integer, _)
             | (P::Text, _) => wanted.as_ref().and_then(|wanted| conversion(&typed.ty, wanted)),
             (P::Number, Type::Text) => conversion(&typed.ty, &Type::Integer),
-            (P::DateTime, Type::Date) => Some("`days_between(a, b)` takes dates".to_owned()),
+            (P::DateTime, Type::Date) if found.callee == Callee::Scalar(Function::HoursBetween) => {
+                Some("`days_between(a, b)` takes dates".to_owned())
+            }
             _ => None,
         };
         self.report(problem)
@@ -251,7 +254,7 @@ impl Checker<'_> {
                     _ => refused(self, format!("`{digits}` is no number of places"), "from 0 to 12"),
                 };
             }
-            (Kind::Text(text), P::Pattern | P::Format | P::Unit | P::Zone | P::Role | P::Form) => text,
+            (Kind::Text(text), P::Pattern | P::Format | P::Unit | P::Zone | P::Role | P::Form | P::Calendar) => text,
             (_, P::Places) => {
                 return refused(
                     self,
@@ -287,6 +290,13 @@ impl Checker<'_> {
                     return Some(typed);
                 }
                 self.unknown_key(node, "role", text, known)
+            }
+            P::Calendar => {
+                let known = shapes.calendars.iter().map(|calendar| &**calendar);
+                if known.clone().any(|calendar| calendar == text) {
+                    return Some(typed);
+                }
+                self.unknown_key(node, "calendar", text, known)
             }
             _ => {
                 let form = TableRef::form(&Key::from(text.as_str()));

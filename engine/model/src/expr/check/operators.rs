@@ -67,7 +67,8 @@ impl Checker<'_> {
         let sql = match op {
             B::Divide => false,
             B::Add | B::Subtract => !matches!(ty, Type::Date | Type::DateTime | Type::Duration),
-            _ => true,
+            // No column holds a duration.
+            _ => ty != Type::Duration && !(compares && a.ty == Type::Duration),
         };
         let what = format!("`{}` on {}", sign(op), a.ty);
         let ir = Ir::Binary(op, Box::new(a.ir), Box::new(b.ir));
@@ -183,7 +184,7 @@ fn comparable(op: BinaryOp, a: &Type, b: &Type) -> bool {
 
 /// Whether `<` is defined on the type.
 pub(super) fn is_ordered(ty: &Type) -> bool {
-    ty.is_numeric() || matches!(ty, Type::Text | Type::Date | Type::DateTime)
+    ty.is_numeric() || matches!(ty, Type::Text | Type::Date | Type::DateTime | Type::Duration)
 }
 
 fn arithmetic(op: BinaryOp, a: &Type, b: &Type) -> bool {
@@ -194,7 +195,8 @@ fn arithmetic(op: BinaryOp, a: &Type, b: &Type) -> bool {
         (Type::Money, Type::Money) => op != B::Multiply,
         (a, b) if number(a) && number(b) => true,
         (Type::Text | Type::Null, Type::Text | Type::Null) => op == B::Add,
-        (Type::Date | Type::DateTime | Type::Duration | Type::Null, Type::Duration)
+        (Type::Duration, Type::Duration) => matches!(op, B::Add | B::Subtract | B::Divide),
+        (Type::Date | Type::DateTime | Type::Null, Type::Duration)
         | (Type::Date | Type::DateTime | Type::Duration, Type::Null) => matches!(op, B::Add | B::Subtract),
         _ => false,
     }
@@ -208,6 +210,9 @@ fn refusal_hint(op: BinaryOp, a: &Type, b: &Type) -> Option<String> {
         (B::Subtract, Type::Date, Type::Date) => "`days_between(from, to)` counts the days",
         (B::Subtract, Type::DateTime, Type::DateTime) => "`hours_between(from, to)` counts the hours",
         (B::Add, Type::Text, _) | (B::Add, _, Type::Text) => "`text(x)` makes text of a value",
+        (_, Type::Duration, other) | (_, other, Type::Duration) if other.is_numeric() => {
+            "write the number as a duration, such as `hours(4)`; a duration divided by `hours(1)` is a number"
+        }
         (B::Multiply, Type::Money, Type::Money) => "multiply an amount by a number; a ratio of amounts is a number",
         (B::Add | B::Subtract, Type::Date | Type::DateTime, _) => "add a duration: `days(2)`, `hours(6)`",
         (_, Type::Choice(_), Type::Text) | (_, Type::Text, Type::Choice(_)) => {

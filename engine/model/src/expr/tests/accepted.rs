@@ -131,6 +131,8 @@ fn workflows_name_the_record_and_their_own_state() {
         ("step.route.actor == user.id", "boolean"),
         ("instance.started_at + hours(2)", "datetime"),
         ("sum(record.lines, price * record.count)", "money"),
+        ("business_time(instance.started_at, now, 'desk') > hours(4)", "boolean"),
+        ("business_time(record.closed_at, now, 'desk') / hours(1)", "decimal"),
     ] {
         assert_eq!(accept(source, &workflow(&shapes), None).0, ty, "{source}");
     }

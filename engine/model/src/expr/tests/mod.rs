@@ -24,6 +24,7 @@ pub(super) fn shapes() -> Shapes {
     let mut shapes = Shapes {
         queues: vec!["desk".into(), "returns".into()],
         roles: vec!["clerk".into(), "lead".into()],
+        calendars: vec!["desk".into()],
         ..Shapes::default()
     };
     let mut fields = columns(&[

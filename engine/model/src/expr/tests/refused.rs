@@ -105,6 +105,17 @@ fn unknown_words_come_with_the_nearest() {
             ("'desc' in user.queues", &["FW0208 ['desc'] unknown queue `desc` (did you mean `desk`?)"]),
             ("has_role('led')", &["FW0208 ['led'] unknown role `led` (did you mean `lead`?)"]),
             ("uper(subject)", &["FW0204 [uper] unknown function `uper` (did you mean `upper`?)"]),
+            ("business_time(closed_at, now, 'dsk')", &["FW0208 ['dsk'] unknown calendar `dsk` (did you mean `desk`?)"]),
+            (
+                "business_time(due, now, 'desk')",
+                &["FW0207 [due] `business_time` takes datetime here, and `due` is date"],
+            ),
+            (
+                "business_time(closed_at, now, 'desk') > 4",
+                &["FW0206 [business_time(closed_at, now, 'desk') > 4] `>` is not defined between \
+                    `business_time(closed_at, now, 'desk')` (duration) and `4` (integer) (write the number as a duration, such \
+                    as `hours(4)`; a duration divided by `hours(1)` is a number)"],
+            ),
             ("age_of(lines, price)", &["FW0204 [age_of] unknown function `age_of`"]),
             (
                 "filter(lines, price > 1)",
