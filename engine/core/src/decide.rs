@@ -47,6 +47,7 @@ fn act<'a>(turn: &mut Turn<'a>, act: &'a Act) -> Result<(), Stop> {
         Act::Create { form, values, effects } => acts::create(turn, form, values, *effects),
         Act::Update { form, id, expected_version, patch } => acts::update(turn, form, *id, *expected_version, patch),
         Act::Delete { form, id, expected_version } => acts::delete(turn, form, *id, *expected_version),
+        Act::Undo { form, id, expected_version } => acts::undo(turn, form, *id, *expected_version),
         Act::Upsert { form, by, values, effects } => acts::upsert(turn, form, by, values, *effects),
         Act::Task { id, verb } => acts::task(turn, *id, verb),
         Act::Start { workflow, record, key } => acts::start(turn, workflow, *record, key),

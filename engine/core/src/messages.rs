@@ -60,6 +60,8 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
             ("此处的记录只能新增，不能修改或删除", "these entries are only added, never changed or deleted")
         }
         "conflict" => ("记录已被他人修改", "the record has been changed by somebody else"),
+        "moved_on" => ("此后又有改动，不能撤销", "it has been changed since: this cannot be undone"),
+        "not_undoable" => ("这项改动不能撤销", "this change cannot be undone"),
         "linked" => ("仍有记录引用它，不能删除", "other records still refer to it"),
         "link_broken" => {
             ("仍有记录引用它，或所选记录已不存在", "another record refers to it, or a linked record is gone")

@@ -54,6 +54,15 @@ pub enum Act {
         /// The version the caller read.
         expected_version: Option<i64>,
     },
+    /// Take the last change of a record back: its fields as they were before, or the whole record where it was deleted.
+    Undo {
+        /// The form.
+        form: Key,
+        /// The record.
+        id: Uuid,
+        /// The version that is taken back: the record's own, or the one it was deleted at.
+        expected_version: Option<i64>,
+    },
     /// Create a record, or update the one whose unique fields hold the same values (imports, seed rows).
     Upsert {
         /// The form.

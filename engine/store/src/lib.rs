@@ -14,6 +14,7 @@ mod deployment;
 mod dialect;
 mod engine;
 mod incidents;
+mod kept;
 mod layout;
 mod load;
 mod lower;
@@ -177,6 +178,23 @@ pub struct User {
     pub theme: String,
 }
 
+/// Something a person keeps beside the records: a saved view, the columns of a list, a draft, what can be undone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// Whose it is.
+    pub owner: Uuid,
+    /// `view`, `columns`, `draft`, `undo`.
+    pub kind: String,
+    /// What it is about: a form as `pack.form`, or with more behind it.
+    pub scope: String,
+    /// Tells it from others of its owner, kind and scope.
+    pub name: String,
+    /// When it was kept last.
+    pub at: DateTime<Utc>,
+    /// What is kept.
+    pub body: Json,
+}
+
 /// A deployment of a pack: what ran from then on.
 #[derive(Debug, Clone)]
 pub struct Deployment {
@@ -313,6 +331,14 @@ pub trait Store: Send + Sync + 'static {
     async fn put_user(&self, user: &User) -> Result<(), Fault>;
     /// Changes only what a user chose for themselves; what is none stays.
     async fn put_settings(&self, user: Uuid, language: Option<&str>, theme: Option<&str>) -> Result<(), Fault>;
+    /// Keeps something for a person, in place of what they kept under that name.
+    async fn keep(&self, kept: &Kept) -> Result<(), Fault>;
+    /// What a person keeps under a name.
+    async fn kept(&self, owner: Uuid, kind: &str, scope: &str, name: &str) -> Result<Option<Kept>, Fault>;
+    /// What anybody keeps of a kind about one thing, oldest first; at most 500.
+    async fn kept_in(&self, kind: &str, scope: &str) -> Result<Vec<Kept>, Fault>;
+    /// Forgets it; whether there was something.
+    async fn forget(&self, owner: Uuid, kind: &str, scope: &str, name: &str) -> Result<bool, Fault>;
     /// By login.
     async fn user_by_login(&self, login: &str) -> Result<Option<User>, Fault>;
     /// By id.

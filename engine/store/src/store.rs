@@ -19,8 +19,8 @@ use crate::engine::{Command, Engine};
 use crate::load::{Context, Load, Locking, RecordLoad, page};
 use crate::statement::Select;
 use crate::{
-    Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault,
-    Migration, Question, StoppedInstance, Store, Submission, User, people, work, write,
+    Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault, Kept,
+    Migration, Question, StoppedInstance, Store, Submission, User, kept, people, work, write,
 };
 
 #[async_trait]
@@ -123,6 +123,22 @@ impl<E: Engine> Store for E {
 
     async fn put_settings(&self, user: Uuid, language: Option<&str>, theme: Option<&str>) -> Result<(), Fault> {
         people::put_settings(self, user, language, theme).await
+    }
+
+    async fn keep(&self, kept: &Kept) -> Result<(), Fault> {
+        kept::keep(self, kept).await
+    }
+
+    async fn kept(&self, owner: Uuid, kind: &str, scope: &str, name: &str) -> Result<Option<Kept>, Fault> {
+        kept::kept(self, owner, kind, scope, name).await
+    }
+
+    async fn kept_in(&self, kind: &str, scope: &str) -> Result<Vec<Kept>, Fault> {
+        kept::kept_in(self, kind, scope).await
+    }
+
+    async fn forget(&self, owner: Uuid, kind: &str, scope: &str, name: &str) -> Result<bool, Fault> {
+        kept::forget(self, owner, kind, scope, name).await
     }
 
     async fn put_session(&self, token_hash: &str, user: Uuid, until: DateTime<Utc>) -> Result<(), Fault> {
@@ -297,12 +313,18 @@ impl<E: Engine> Store for E {
 
 /// Days for which a repeated request gets its stored reply.
 const REQUESTS_KEPT_DAYS: i64 = 30;
+/// Days for which a draft that nobody goes on with is kept.
+const DRAFTS_KEPT_DAYS: i64 = 90;
+/// Days for which what was done to many can be undone at once.
+const UNDO_KEPT_DAYS: i64 = 7;
 
-/// Removes what nobody asks for any more: old replies and sessions that are over.
+/// Removes what nobody asks for any more: old replies, drafts and undos, and sessions that are over.
 fn outdated(dialect: Dialect, at: DateTime<Utc>) -> Vec<Command> {
-    let kept_from = at - chrono::TimeDelta::days(REQUESTS_KEPT_DAYS);
+    let before = |days| bind_instant(dialect, at - chrono::TimeDelta::days(days));
     vec![
-        Command::new("DELETE FROM fw_request WHERE at < $1", vec![bind_instant(dialect, kept_from)]),
+        Command::new("DELETE FROM fw_request WHERE at < $1", vec![before(REQUESTS_KEPT_DAYS)]),
+        Command::new("DELETE FROM fw_kept WHERE kind = 'draft' AND at < $1", vec![before(DRAFTS_KEPT_DAYS)]),
+        Command::new("DELETE FROM fw_kept WHERE kind = 'undo' AND at < $1", vec![before(UNDO_KEPT_DAYS)]),
         Command::new("DELETE FROM fw_session WHERE until < $1", vec![bind_instant(dialect, at)]),
     ]
 }

@@ -10,6 +10,7 @@ mod scheduled;
 mod start;
 mod task;
 mod timer;
+mod undo;
 mod update;
 mod upsert;
 
@@ -23,6 +24,7 @@ pub(crate) use scheduled::scheduled;
 pub(crate) use start::start;
 pub(crate) use task::task;
 pub(crate) use timer::timer;
+pub(crate) use undo::undo;
 pub(crate) use update::update;
 pub(crate) use upsert::upsert;
 

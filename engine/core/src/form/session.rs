@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use formwork_model::Value;
@@ -73,6 +74,16 @@ impl<'a> Session<'a> {
             ..*old
         };
         Self::over(context, form, Some(old), record)
+    }
+
+    /// A new record that is one that was: it goes on from the version it was deleted at. What is wrong with it is told
+    /// within these levels.
+    pub(crate) fn restores(&mut self, version: i64, created: Option<(DateTime<Utc>, Option<Uuid>)>, levels: &Levels) {
+        self.record.version = version + 1;
+        if let Some((at, by)) = created {
+            (self.record.created_at, self.record.created_by) = (at, by);
+        }
+        self.levels = Some(levels.clone());
     }
 
     fn over(context: Context<'a>, form: &'a Arc<Form>, old: Option<&'a Record>, record: Record) -> Self {

@@ -54,6 +54,10 @@ pub(crate) const STEPS: &[&[&str]] = &[&[
     "CREATE TABLE fw_schedule (pack @text NOT NULL, workflow @text NOT NULL, start @text NOT NULL, ran_at @time NOT NULL, PRIMARY KEY (pack, workflow, start))",
     "CREATE TABLE fw_incident (number @number, instance @id NOT NULL, step @text NOT NULL, code @text NOT NULL, message @text NOT NULL, at @time NOT NULL)",
     "CREATE INDEX fw_incident_instance ON fw_incident (instance)",
+], &[
+    // kind: view, columns, draft, undo.
+    "CREATE TABLE fw_kept (owner @id NOT NULL, kind @text NOT NULL, scope @text NOT NULL, name @text NOT NULL, at @time NOT NULL, body @json NOT NULL, PRIMARY KEY (owner, kind, scope, name))",
+    "CREATE INDEX fw_kept_scope ON fw_kept (kind, scope, at)",
 ]];
 
 /// The table that says how many steps have run.
