@@ -72,8 +72,8 @@ pub(crate) fn scope_of(method: &Method, path: &str) -> Result<Option<&'static st
         Some("session" | "openapi.json" | "public") => return Ok(None),
         // What is answered while a form is filled in is read, whatever the method.
         Some("forms") => "records:read",
-        Some("records") if method.is_safe() => "records:read",
-        Some("records") => "records:write",
+        Some("records" | "exports" | "search" | "me") if method.is_safe() => "records:read",
+        Some("records" | "undo" | "me") => "records:write",
         Some("tasks" | "workflows") => "tasks",
         Some("metrics" | "reports" | "boards") => "reports",
         Some("messages") => "messages",

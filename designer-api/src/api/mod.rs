@@ -2,6 +2,9 @@
 //! decided here.
 
 pub mod analytics;
+pub(crate) mod bulk;
+pub(crate) mod drafts;
+mod exports;
 pub mod forms;
 pub mod health;
 pub mod imports;
@@ -14,9 +17,12 @@ mod patch;
 pub mod problem;
 pub mod records;
 mod request;
+pub(crate) mod search;
 pub mod sessions;
 pub mod tasks;
 pub mod track;
+pub(crate) mod undo;
+mod views;
 
 use std::sync::Arc;
 
@@ -40,6 +46,12 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(sessions::routes())
         .merge(forms::routes())
         .merge(records::routes())
+        .merge(bulk::routes())
+        .merge(undo::routes())
+        .merge(exports::routes())
+        .merge(views::routes())
+        .merge(drafts::routes())
+        .merge(search::routes())
         .merge(tasks::routes())
         .merge(track::routes())
         .merge(messages::routes())

@@ -8,9 +8,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use futures_util::future::join_all;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use formwork_core::change::Reply;
@@ -27,17 +26,12 @@ use super::request::{Older, if_match, names, object};
 use crate::server::Server;
 use crate::session::{Address, Caller};
 
-/// Most records of one bulk request.
-const BULK_MAX: usize = 1_000;
-/// So many of them wait for their commits together.
-const BULK_AT_ONCE: usize = 64;
 /// How often a patch without `If-Match` is applied to a record that moved on meanwhile.
 const TRIES_MAX: u32 = 3;
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/api/records/{form}", get(list).post(create))
-        .route("/api/records/{form}/bulk", axum::routing::post(bulk))
         .route("/api/records/{form}/{id}", get(read).patch(update).delete(delete))
         .route("/api/records/{form}/{id}/history", get(history))
         .route("/api/records/{form}/{id}/comments", get(comments).post(comment))
@@ -187,44 +181,6 @@ async fn delete(
     }
 }
 
-/// Many records at once: `{"items": [{…}, …]}`; each is its own stimulus with its own result, in order.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Bulk {
-    items: Vec<Map<String, Value>>,
-}
-
-async fn bulk(
-    State(server): State<Arc<Server>>,
-    caller: Caller,
-    Path(form): Path<String>,
-    once: Once,
-    Json(bulk): Json<Bulk>,
-) -> Answer<Json<Value>> {
-    let (pack, form) = server.engine.deployed().form(&form)?;
-    let viewer = caller.viewer(&server.engine, &pack);
-    if bulk.items.len() > BULK_MAX {
-        return Err(Problem::malformed(format!("at most {BULK_MAX} records at once")));
-    }
-    let mut results = Vec::with_capacity(bulk.items.len());
-    for chunk in bulk.items.chunks(BULK_AT_ONCE) {
-        let filed = chunk.iter().enumerate().map(|(index, values)| {
-            let act = Act::Create { form: form.clone(), values: values.clone(), effects: Effects::ALL };
-            server.engine.submit(&pack, viewer.clone(), act, once.part(results.len() + index))
-        });
-        for filed in join_all(filed.collect::<Vec<_>>()).await {
-            results.push(match filed {
-                Ok(Committed { reply: Reply::Record { id, version, .. }, .. }) => {
-                    json!({"status": 201, "id": id, "version": version})
-                }
-                Ok(committed) => return Err(unexpected(&committed)),
-                Err(failure) => Problem::from(failure).body().0,
-            });
-        }
-    }
-    Ok(Json(json!({"items": results})))
-}
-
 async fn history(
     State(server): State<Arc<Server>>,
     caller: Caller,
@@ -327,7 +283,7 @@ fn with_etag(body: Value) -> Response {
     response
 }
 
-fn unexpected(committed: &Committed) -> Problem {
+pub(super) fn unexpected(committed: &Committed) -> Problem {
     let context = format!("a submission was answered with {:?}", committed.reply);
     Problem(Failure::Fault(formwork_store::Fault { context, source: None }))
 }

@@ -15,11 +15,12 @@ use formwork_model::pack::analytics::{Board, TileKind};
 use formwork_runtime::analytics::Ask;
 
 use super::errors::Refusal;
-use super::list::{Sorting, columns_of, table};
+use super::list::{Sorting, table};
 use super::shell::Page;
 use super::visit::Visit;
 use crate::server::Server;
 use crate::view::cell::{Scribe, plain};
+use crate::view::columns::columns_of;
 use crate::view::field::Table;
 use crate::view::filters::Bar;
 use crate::view::format::Time;

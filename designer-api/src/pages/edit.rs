@@ -8,6 +8,7 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -16,6 +17,7 @@ use formwork_core::change::Reply;
 use formwork_core::stimulus::Effects;
 use formwork_core::{Act, FieldError, RejectionKind};
 use formwork_model::pack::form::{FieldKind, Level};
+use formwork_runtime::Engine;
 use formwork_runtime::questions::Filled;
 use formwork_store::Failure;
 
@@ -25,6 +27,7 @@ use super::record::title_of;
 use super::saving::{Clash, Saved, clashes, save};
 use super::shell::Page;
 use super::visit::{Visit, see_other};
+use crate::api::drafts::{DRAFT, NEW, kept};
 use crate::server::Server;
 use crate::view::field::{Correction, Link};
 use crate::view::form::{Filling, Section};
@@ -50,6 +53,10 @@ struct FormView {
     errors: Vec<Correction>,
     conflict: Vec<Clash>,
     sections: Vec<Section>,
+    /// Where what is typed is kept; "" where nobody is logged in.
+    draft: String,
+    /// When the draft was kept that the form shows; "" for none.
+    restored: String,
 }
 
 /// What is known when the form is drawn.
@@ -60,16 +67,40 @@ struct Attempt<'a> {
     errors: &'a [FieldError],
     conflict: Vec<Clash>,
     status: StatusCode,
+    /// When it was kept, where it is a draft.
+    kept: Option<DateTime<Utc>>,
 }
 
 async fn new(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusal> {
     let seen = creatable(&visit, &form)?;
-    draw(&visit, &seen, Attempt::default()).await
+    let draft = draft(&visit, &seen, NEW).await?;
+    let (posted, kept) = (draft.as_ref().map(|(_, posted)| posted), draft.as_ref().map(|(at, _)| *at));
+    draw(&visit, &seen, Attempt { posted, kept, ..Attempt::default() }).await
+}
+
+/// What this visitor typed earlier and did not send.
+async fn draft(visit: &Visit, seen: &Seen, name: &str) -> Result<Option<(DateTime<Utc>, Posted)>, Refusal> {
+    let Some(user) = &visit.caller.user else { return Ok(None) };
+    let scope = Engine::scope(&seen.pack, &seen.form.key);
+    let draft = kept(&visit.server, user.id, &scope, name).await?;
+    Ok(draft.map(|(at, pairs)| (at, Posted::kept(pairs))))
+}
+
+/// It was sent, or is not wanted any more.
+async fn forget(visit: &Visit, seen: &Seen, name: &str) -> Result<(), Refusal> {
+    let Some(user) = &visit.caller.user else { return Ok(()) };
+    let scope = Engine::scope(&seen.pack, &seen.form.key);
+    visit.engine().store().forget(user.id, DRAFT, &scope, name).await?;
+    Ok(())
 }
 
 async fn create(visit: Visit, Path(form): Path<String>, body: Bytes) -> Result<Response, Refusal> {
     let seen = creatable(&visit, &form)?;
     let posted = Posted::new(visit.uri.path(), &body);
+    if posted.own("_discard").is_some() {
+        forget(&visit, &seen, NEW).await?;
+        return Ok(see_other(visit.uri.path(), None));
+    }
     if posted.press != Press::Submit {
         return draw(&visit, &seen, Attempt { posted: Some(&posted), ..Attempt::default() }).await;
     }
@@ -77,6 +108,7 @@ async fn create(visit: Visit, Path(form): Path<String>, body: Bytes) -> Result<R
     let act = Act::Create { form: seen.form.key.clone(), values, effects: Effects::ALL };
     match visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await {
         Ok(committed) => {
+            forget(&visit, &seen, NEW).await?;
             let path = seen.path(visit.engine());
             Ok(match committed.reply {
                 // Whoever may file but not read gets back to an empty form.
@@ -97,7 +129,9 @@ async fn edit(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Re
     let seen = seen(&visit, &form)?;
     let record = visit.engine().record(&seen.pack, &seen.viewer, &seen.form.key, id).await?;
     may_update(&record)?;
-    draw(&visit, &seen, Attempt { record: Some(&record), ..Attempt::default() }).await
+    let draft = draft(&visit, &seen, &id.to_string()).await?;
+    let (posted, kept) = (draft.as_ref().map(|(_, posted)| posted), draft.as_ref().map(|(at, _)| *at));
+    draw(&visit, &seen, Attempt { record: Some(&record), posted, kept, ..Attempt::default() }).await
 }
 
 async fn update(visit: Visit, Path((form, id)): Path<(String, Uuid)>, body: Bytes) -> Result<Response, Refusal> {
@@ -105,12 +139,23 @@ async fn update(visit: Visit, Path((form, id)): Path<(String, Uuid)>, body: Byte
     let posted = Posted::new(visit.uri.path(), &body);
     let record = visit.engine().record(&seen.pack, &seen.viewer, &seen.form.key, id).await?;
     may_update(&record)?;
+    if posted.own("_discard").is_some() {
+        forget(&visit, &seen, &id.to_string()).await?;
+        return Ok(see_other(visit.uri.path(), None));
+    }
     let attempt = Attempt { record: Some(&record), posted: Some(&posted), ..Attempt::default() };
     if posted.press != Press::Submit {
         return draw(&visit, &seen, attempt).await;
     }
     match save(&visit, &seen, id, &record, &posted).await? {
-        Saved::Done => Ok(see_other(&format!("{}/{id}", seen.path(visit.engine())), Some("saved"))),
+        Saved::Done(version) => {
+            forget(&visit, &seen, &id.to_string()).await?;
+            let notice = match version {
+                Some(version) => super::undoing::notice(&visit, &seen, "saved", id, Some(version)).await?,
+                None => "saved".to_owned(),
+            };
+            Ok(see_other(&format!("{}/{id}", seen.path(visit.engine())), Some(&notice)))
+        }
         Saved::Refused(errors) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             draw(&visit, &seen, Attempt { errors: &errors, status, ..attempt }).await
@@ -161,7 +206,17 @@ async fn draw(visit: &Visit, seen: &Seen, attempt: Attempt<'_>) -> Result<Respon
         action: record_path.as_ref().map_or_else(|| format!("{path}/new"), |path| format!("{path}/edit")),
         evaluate: format!("/api{}/evaluate", path.replacen("/records/", "/forms/", 1)),
         id: id.map(|id| id.to_string()).unwrap_or_default(),
-        version: attempt.record.map(|record| record["version"].to_string()).unwrap_or_default(),
+        // A draft goes on from the version it was begun with: what changed since is told when it is sent.
+        version: match (attempt.kept, attempt.posted.and_then(Posted::version)) {
+            (Some(_), Some(begun)) => begun.to_string(),
+            _ => attempt.record.map(|record| record["version"].to_string()).unwrap_or_default(),
+        },
+        draft: match (&visit.caller.user, id) {
+            (None, _) => String::new(),
+            (Some(_), Some(id)) => format!("/api{path}/{id}/draft"),
+            (Some(_), None) => format!("/api{path}/{NEW}/draft"),
+        },
+        restored: attempt.kept.map(|at| local.instant(at)).unwrap_or_default(),
         key: visit.engine().new_id().to_string(),
         submit: visit
             .say(if id.is_some() { "record.save" } else { "record.submit" }, &[("form", &local.inside(label))]),

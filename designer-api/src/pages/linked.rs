@@ -6,9 +6,10 @@ use formwork_model::pack::form::{self, FieldKind};
 use formwork_runtime::questions::ListRequest;
 
 use super::errors::Refusal;
-use super::list::{Sorting, columns_of, table};
+use super::list::{Sorting, table};
 use super::visit::Visit;
 use crate::view::cell::{Cell, Scribe, plain};
+use crate::view::columns::columns_of;
 use crate::view::field::{Field, Link, Table, TableView};
 use crate::view::query::address;
 use crate::view::related;

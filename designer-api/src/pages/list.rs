@@ -6,13 +6,15 @@ use axum::Router;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
+use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use formwork_model::expr::ir::Slot;
-use formwork_model::pack::form::{FieldKind, Level, View};
+use formwork_model::pack::form::{Level, View};
 use formwork_runtime::questions::ListRequest;
 
+use super::arranged::{self, Arranged};
 use super::errors::Refusal;
 use super::shell::Page;
 use super::visit::Visit;
@@ -27,8 +29,6 @@ use crate::view::seen::Seen;
 
 /// Rows of a page.
 const ROWS: u32 = 50;
-/// Columns where the form has no view.
-const COLUMNS_MAX: usize = 6;
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/records/{form}", get(list))
@@ -44,6 +44,19 @@ struct ListView {
     table: Table,
     pager: Pager,
     filtered: bool,
+    export: String,
+    arranged: Arranged,
+    bulk: Option<BulkActs>,
+}
+
+/// What can be done with the rows ticked.
+#[derive(Debug, Serialize)]
+struct BulkActs {
+    edit: bool,
+    delete: bool,
+    key: String,
+    /// "All 1,234 matching"; "" where all stand on this page.
+    all: String,
 }
 
 /// The form an address names, as this visitor may see it; not found where it does not exist for them.
@@ -52,6 +65,23 @@ pub(super) fn seen(visit: &Visit, form: &str) -> Result<Seen, Problem> {
     let viewer = visit.viewer(&pack);
     let seen = Seen::new(&pack, &key, &viewer);
     if seen.can_read() || seen.can_create() { Ok(seen) } else { Err(Problem::not_found("form", form)) }
+}
+
+/// What a list is asked by its address; a view that does not exist is not found.
+pub(super) fn request(seen: &Seen, pairs: &Pairs, zone: Tz) -> Result<ListRequest, Problem> {
+    let wanted = first(pairs, "view");
+    if wanted.is_some_and(|view| !seen.form.views.contains_key(view)) {
+        return Err(Problem::not_found("view", wanted.unwrap_or_default()));
+    }
+    Ok(ListRequest {
+        view: seen.view(wanted).map(|(key, _)| key.to_string()),
+        filter: expression(seen, pairs, zone),
+        sort: first(pairs, "sort").map(|sort| vec![sort.to_owned()]),
+        fields: None,
+        limit: ROWS,
+        after: first(pairs, "after").map(str::to_owned),
+        q: first(pairs, "q").map(str::to_owned),
+    })
 }
 
 async fn list(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusal> {
@@ -63,42 +93,90 @@ async fn list(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusa
     let path = visit.uri.path().to_owned();
     let local = visit.local(&seen.pack);
     let scribe = visit.scribe(&seen.pack, &seen.viewer, &local);
-    let wanted = first(&pairs, "view");
-    if wanted.is_some_and(|view| !seen.form.views.contains_key(view)) {
-        return Err(Problem::not_found("view", wanted.unwrap_or_default()).into());
-    }
-    let view = seen.view(wanted);
-    let columns = columns_of(&seen, view.map(|(_, view)| view));
-    let request = ListRequest {
-        view: view.map(|(key, _)| key.to_string()),
-        filter: expression(&seen, &pairs, local.zone),
-        sort: first(&pairs, "sort").map(|sort| vec![sort.to_owned()]),
-        fields: Some(columns.iter().map(|(key, _)| key.clone()).collect()),
-        limit: ROWS,
-        after: first(&pairs, "after").map(str::to_owned),
-        q: first(&pairs, "q").map(str::to_owned),
-    };
+    let request = request(&seen, &pairs, local.zone)?;
+    let view = seen.view(request.view.as_deref());
+    let (columns, chosen) = arranged::columns(&visit, &seen, view, &pairs).await?;
+    let request = ListRequest { fields: Some(columns.iter().map(|(key, _)| key.clone()).collect()), ..request };
+    let export = export(&path, &request);
     let answer = visit.engine().list(&seen.pack, &seen.viewer, &seen.form.key, request).await?;
     let new = seen.can_create().then(|| Link { label: new_label(&visit, &seen), href: format!("{path}/new") });
+    let views = arranged::views(&visit, &seen).await?;
+    let active = if first(&pairs, "saved").is_some() { None } else { view.map(|(key, _)| &**key) };
+    let mut tabs = tabs(&seen, active, &path, &local.language, views.is_empty());
+    tabs.extend(arranged::tabs(&path, &views, &pairs));
+    let sorting = Sorting { path: &path, pairs: &pairs, view: view.map(|(_, view)| view) };
+    let mut table = table(&seen, scribe, &columns, &answer, &sorting);
+    remember(&mut table, &pairs);
     let title = view.map_or(&seen.form.label, |(_, view)| &view.label).get(&local.language).to_owned();
     let list = ListView {
         total: total(&answer["total"], &visit),
         new,
-        tabs: tabs(&seen, view.map(|(key, _)| &**key), &path, &local.language),
+        tabs,
         bar: bar(&seen, view.map(|(_, view)| view), &local, &path, &pairs),
-        table: table(
-            &seen,
-            scribe,
-            &columns,
-            &answer,
-            &Sorting { path: &path, pairs: &pairs, view: view.map(|(_, view)| view) },
-        ),
         pager: pager(&answer, &path, &pairs, &visit),
         filtered: is_filtered(&pairs),
+        export,
+        arranged: arranged::arranged(
+            &seen,
+            scribe,
+            &path,
+            &pairs,
+            view.map_or("", |(key, _)| &**key),
+            (&columns, chosen),
+            &views,
+        ),
+        bulk: bulk(&visit, &seen, &answer),
+        table,
     };
     let place = view.map(|(key, _)| address(&path, [("view", &**key)]));
     let page = Page { title, wide: true, place, ..Page::default() };
     Ok(visit.draw("pages/records/list.html", page, "list", list).await?)
+}
+
+/// The address of the same rows as a file.
+fn export(path: &str, request: &ListRequest) -> String {
+    let fields = request.fields.as_ref().map(|fields| fields.join(","));
+    let sort = request.sort.as_ref().map(|sort| sort.join(","));
+    let wanted = [
+        ("format", Some("csv")),
+        ("view", request.view.as_deref()),
+        ("filter", request.filter.as_deref()),
+        ("sort", sort.as_deref()),
+        ("fields", fields.as_deref()),
+        ("q", request.q.as_deref()),
+    ];
+    let path = path.replacen("/records/", "/api/exports/", 1);
+    address(&path, wanted.into_iter().filter_map(|(name, value)| Some((name, value?))))
+}
+
+/// Rows lead to their records with the list one came from, for the way to the next one.
+fn remember(table: &mut Table, pairs: &Pairs) {
+    let list =
+        address("", pairs.iter().filter(|(name, _)| !name.starts_with('_')).map(|(n, v)| (n.as_str(), v.as_str())));
+    // A list without parameters is a list, too.
+    let list = if list.is_empty() { "_" } else { list.trim_start_matches('?') };
+    for row in &mut table.rows {
+        row.href = address(&row.href, [("list", list)]);
+        if let Some(first) = row.cells.first_mut() {
+            first.href.clone_from(&row.href);
+        }
+    }
+}
+
+/// What can be done with ticked rows; none where this viewer can do nothing with any.
+fn bulk(visit: &Visit, seen: &Seen, answer: &Json) -> Option<BulkActs> {
+    let (edit, delete) = (seen.can_update(), seen.can_delete());
+    (visit.caller.user.is_some() && (edit || delete)).then(|| BulkActs {
+        edit,
+        delete,
+        key: visit.engine().new_id().to_string(),
+        all: match answer["total"]["value"].as_u64() {
+            Some(count) if answer["next"].is_string() => {
+                visit.say("bulk.all", &[("n", &visit.anywhere().number(&count.to_string()))])
+            }
+            _ => String::new(),
+        },
+    })
 }
 
 /// "New service request".
@@ -144,25 +222,6 @@ impl Sorting<'_> {
     }
 }
 
-/// Keys and places of the columns the viewer may read: those of the view, else the first fields of the form.
-pub(super) fn columns_of(seen: &Seen, view: Option<&View>) -> Vec<(String, Slot)> {
-    let may = |slot: &Slot| !matches!(slot, Slot::Field(position) if seen.level(*position) == Level::None);
-    match view {
-        Some(view) => view
-            .columns
-            .iter()
-            .filter(|column| may(&column.slot))
-            .map(|column| (column.key.to_string(), column.slot))
-            .collect(),
-        None => {
-            let plain = seen.fields().filter(|(_, field, _)| {
-                !matches!(field.kind, FieldKind::Table { .. } | FieldKind::Backlink { .. } | FieldKind::LongText { .. })
-            });
-            plain.take(COLUMNS_MAX).map(|(position, field, _)| (field.key.to_string(), Slot::Field(position))).collect()
-        }
-    }
-}
-
 /// The rows of a list. The first cell leads to the record.
 pub(super) fn table(
     seen: &Seen,
@@ -196,7 +255,7 @@ fn lead(cell: &mut Cell, item: &Json, href: &str) {
     cell.href = href.to_owned();
 }
 
-fn heading(seen: &Seen, scribe: Scribe<'_>, key: &str, slot: Slot) -> Column {
+pub(super) fn heading(seen: &Seen, scribe: Scribe<'_>, key: &str, slot: Slot) -> Column {
     let (label, number) = match slot {
         Slot::Field(position) => {
             let field = &seen.form.fields[position];
@@ -220,8 +279,8 @@ fn cell(seen: &Seen, scribe: Scribe<'_>, item: &Json, key: &str, slot: Slot) -> 
     }
 }
 
-fn tabs(seen: &Seen, active: Option<&str>, path: &str, language: &str) -> Vec<Tab> {
-    if seen.form.views.len() < 2 {
+fn tabs(seen: &Seen, active: Option<&str>, path: &str, language: &str, alone: bool) -> Vec<Tab> {
+    if alone && seen.form.views.len() < 2 {
         return Vec::new();
     }
     let tab = |(key, view): (&formwork_model::Key, &View)| Tab {

@@ -1,6 +1,7 @@
 //! The pages people see. Handlers gather and templates draw: a handler calls the engine, builds one view struct and names
 //! a template. Nothing here decides what a viewer may see; that is the engine's projection.
 
+mod arranged;
 mod boards;
 mod boxes;
 mod edit;
@@ -13,9 +14,12 @@ mod public;
 mod record;
 mod reports;
 mod saving;
+mod search;
+mod selection;
 mod shell;
 mod strangers;
 mod track;
+mod undoing;
 mod verbs;
 mod visit;
 
@@ -34,6 +38,10 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(strangers::routes())
         .merge(home::routes())
         .merge(list::routes())
+        .merge(arranged::routes())
+        .merge(search::routes())
+        .merge(selection::routes())
+        .merge(undoing::routes())
         .merge(record::routes())
         .merge(edit::routes())
         .merge(inbox::routes())

@@ -14,11 +14,13 @@ use uuid::Uuid;
 use formwork_core::Act;
 use formwork_model::pack::form::{FieldKind, Level};
 use formwork_model::pack::workflow::StartOn;
+use formwork_runtime::questions::ListRequest;
+use formwork_store::Failure;
 
 use super::errors::Refusal;
 use super::inbox::tasks_of_record;
 use super::linked::related_cards;
-use super::list::seen;
+use super::list::{request, seen};
 use super::shell::Page;
 use super::visit::{Visit, see_other};
 use crate::api::problem::Problem;
@@ -29,11 +31,14 @@ use crate::view::field::{Field, Link};
 use crate::view::format::parse_instant;
 use crate::view::history::{Event, events};
 use crate::view::posted::Posted;
+use crate::view::query::{address, first, parse};
 use crate::view::seen::Seen;
 use crate::view::task::Task;
 
 /// The choice whose value stands beside the title.
 const STATE: &str = "state";
+/// Rows of a list looked through for the records beside this one.
+const NEIGHBOURS: u32 = 200;
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
@@ -60,6 +65,16 @@ struct RecordView {
     activity: Vec<Event>,
     comment: String,
     is_followed: bool,
+    neighbours: Option<Neighbours>,
+}
+
+/// The records before and after this one in the list one came from.
+#[derive(Debug, Serialize)]
+struct Neighbours {
+    previous: String,
+    next: String,
+    /// "4 of 37"; "" where the list is not known from its start.
+    place: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -116,10 +131,50 @@ async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Re
         comment: format!("{path}/comments"),
         is_followed: seen.is_followed(),
         form: label.clone(),
+        neighbours: neighbours(&visit, &seen, id).await?,
     };
-    let list = Link { label, href: seen.path(visit.engine()) };
+    let list = Link { label, href: list_of(&visit, &seen) };
     let page = Page { title: title_of(&record), breadcrumb: vec![list], wide: true, ..Page::default() };
     Ok(visit.draw("pages/records/record.html", page, "record", view).await?)
+}
+
+/// The list one came from, as it was.
+fn list_of(visit: &Visit, seen: &Seen) -> String {
+    let path = seen.path(visit.engine());
+    match first(&visit.pairs(), "list") {
+        Some(list) if list != "_" => format!("{path}?{}", list.replace(char::is_control, "")),
+        _ => path,
+    }
+}
+
+/// The way to the records beside this one, as far as one page of the list reaches.
+async fn neighbours(visit: &Visit, seen: &Seen, id: Uuid) -> Result<Option<Neighbours>, Refusal> {
+    let pairs = visit.pairs();
+    let Some(list) = first(&pairs, "list").filter(|_| seen.can_read()) else { return Ok(None) };
+    let asked = parse(list.as_bytes());
+    let Ok(request) = request(seen, &asked, visit.local(&seen.pack).zone) else { return Ok(None) };
+    let request = ListRequest { fields: Some(vec!["id".to_owned()]), limit: NEIGHBOURS, ..request };
+    let page = match visit.engine().list(&seen.pack, &seen.viewer, &seen.form.key, request).await {
+        Ok(page) => page,
+        // A list that is none any more: the record is still there.
+        Err(Failure::Rejected(_)) => return Ok(None),
+        Err(failure) => return Err(failure.into()),
+    };
+    let ids: Vec<&str> =
+        page["items"].as_array().into_iter().flatten().filter_map(|item| item["id"].as_str()).collect();
+    let Some(at) = ids.iter().position(|other| *other == id.to_string()) else { return Ok(None) };
+    let path = seen.path(visit.engine());
+    let href = |id: Option<&&str>| id.map(|id| address(&format!("{path}/{id}"), [("list", list)])).unwrap_or_default();
+    let place = match (first(&asked, "after"), page["total"]["value"].as_u64()) {
+        (None, Some(total)) => {
+            let number = |number: &str| visit.anywhere().number(number);
+            let (at, total) = (number(&(at + 1).to_string()), number(&total.to_string()));
+            visit.say("record.place", &[("at", &at), ("total", &total)])
+        }
+        _ => String::new(),
+    };
+    let before = at.checked_sub(1).and_then(|before| ids.get(before));
+    Ok(Some(Neighbours { previous: href(before), next: href(ids.get(at + 1)), place }))
 }
 
 /// The title of a record, or its number where the viewer may not read what the title is made of.
@@ -213,7 +268,8 @@ async fn delete(visit: Visit, Path((form, id)): Path<(String, Uuid)>, body: Byte
     let posted = Posted::new(visit.uri.path(), &body);
     let act = Act::Delete { form: seen.form.key.clone(), id, expected_version: posted.version() };
     visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await?;
-    Ok(see_other(&seen.path(visit.engine()), Some("deleted")))
+    let notice = super::undoing::notice(&visit, &seen, "deleted", id, None).await?;
+    Ok(see_other(&seen.path(visit.engine()), Some(&notice)))
 }
 
 async fn comment(visit: Visit, Path((form, id)): Path<(String, Uuid)>, body: Bytes) -> Result<Response, Refusal> {

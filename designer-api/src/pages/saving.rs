@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
+use formwork_core::change::{Reply, Written};
 use formwork_core::{Act, FieldError, RejectionKind};
 use formwork_store::Failure;
 
@@ -16,8 +17,8 @@ use crate::view::seen::Seen;
 
 /// What came of it.
 pub(super) enum Saved {
-    /// It is saved.
-    Done,
+    /// It is saved, as this version; none where nothing changed.
+    Done(Option<i64>),
     /// The values are not valid.
     Refused(Vec<FieldError>),
     /// Somebody else changed these fields, too: their keys.
@@ -53,11 +54,14 @@ pub(super) async fn save(
         patch.retain(|key, _| !theirs.contains_key(key));
     }
     if patch.is_empty() {
-        return Ok(Saved::Done);
+        return Ok(Saved::Done(None));
     }
     let act = Act::Update { form: seen.form.key.clone(), id, expected_version: current, patch };
     match visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await {
-        Ok(_) => Ok(Saved::Done),
+        Ok(committed) => Ok(Saved::Done(match committed.reply {
+            Reply::Record { version, outcome: Written::Updated, .. } => Some(version),
+            _ => None,
+        })),
         Err(Failure::Rejected(rejection)) if rejection.kind == RejectionKind::Invalid => {
             Ok(Saved::Refused(rejection.errors))
         }

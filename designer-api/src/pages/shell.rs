@@ -39,6 +39,8 @@ pub(crate) struct Page {
 pub(crate) struct Notice {
     tone: &'static str,
     text: String,
+    /// Where to post to take it back; "" where that cannot be done.
+    undo: String,
 }
 
 impl Visit {
@@ -94,13 +96,20 @@ impl Visit {
 
     /// A notice in this page.
     pub(crate) fn notice(&self, tone: &'static str, text: String) -> Notice {
-        Notice { tone, text }
+        Notice { tone, text, undo: String::new() }
     }
 
-    fn flashed(&self, key: &str) -> Option<Notice> {
-        let name = format!("notice.{key}");
-        let text = crate::i18n::catalogue(&self.caller.language).get(&name)?;
-        Some(self.notice("ok", text.clone()))
+    /// What a redirect carried: the key of a text, then, apart by colons, a number and a token to undo it with.
+    fn flashed(&self, flash: &str) -> Option<Notice> {
+        let mut parts = flash.split(':');
+        let key = parts.next()?;
+        crate::i18n::catalogue(&self.caller.language).get(&format!("notice.{key}"))?;
+        let count = parts.next().unwrap_or_default();
+        let text = self.say(&format!("notice.{key}"), &[("n", count)]);
+        let token =
+            parts.next().filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let undo = token.map(|token| format!("/undo/{token}")).unwrap_or_default();
+        Some(Notice { undo, ..self.notice(if key.ends_with("failed") { "bad" } else { "ok" }, text) })
     }
 
     /// The first pack's title.
@@ -128,7 +137,7 @@ impl Visit {
             login => user.login.as_str(),
             roles => roles,
             initials => initials(&user.facts.name),
-            keys => true,
+            keys => self.keys,
         })
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Visit {
     pub(crate) block: Option<String>,
     /// Key of a notice carried over a redirect.
     pub(super) flash: Option<String>,
+    /// Whether single keys act.
+    pub(super) keys: bool,
 }
 
 impl Visit {
@@ -57,6 +59,7 @@ impl Visit {
             method: request.method.clone(),
             block: wanted_block(headers),
             flash: cookie(headers, NOTICE_COOKIE).map(str::to_owned),
+            keys: cookie(headers, super::search::KEYS_COOKIE) != Some("off"),
         }
     }
 

@@ -44,6 +44,9 @@ pub(crate) struct Filter {
     pub(crate) value: String,
     pub(crate) from: String,
     pub(crate) to: String,
+    /// Name of the tick for rows where the field is empty; "" where there is none.
+    pub(crate) empty: String,
+    pub(crate) is_empty: bool,
     pub(crate) options: Vec<Choice>,
     pub(crate) active: bool,
     pub(crate) text: String,
@@ -67,7 +70,7 @@ pub(crate) fn bar(seen: &Seen, view: Option<&View>, local: &Local, path: &str, p
     let mut bar = Bar {
         action: path.to_owned(),
         query: Some(first(pairs, "q").unwrap_or_default().to_owned()),
-        hidden: carried(pairs, &["view", "sort"]),
+        hidden: carried(pairs, &["view", "sort", "saved", "columns"]),
         filters: filters.collect(),
         clear: String::new(),
     };
@@ -93,7 +96,12 @@ pub(crate) fn expression(seen: &Seen, pairs: &Pairs, zone: Tz) -> Option<String>
     let mut parts: Vec<String> = Vec::new();
     for (position, field) in seen.form.fields.iter().enumerate() {
         if let Some(manner) = manner(seen, field).filter(|_| seen.level(position) >= Level::Read) {
-            parts.extend(condition(seen, field, manner, pairs, zone));
+            let value = condition(seen, field, manner, pairs, zone);
+            let empty = asks_empty(&field.key, pairs).then(|| format!("{} == null", field.key));
+            parts.extend(match (value, empty) {
+                (Some(value), Some(empty)) => Some(format!("({value} or {empty})")),
+                (value, empty) => value.or(empty),
+            });
         }
     }
     parts.extend(first(pairs, "filter").map(|filter| format!("({filter})")));
@@ -131,8 +139,14 @@ fn chosen<'s>(seen: &'s Seen, view: Option<&View>, pairs: &Pairs) -> Vec<(&'s Ke
 
 fn is_used(key: &str, pairs: &Pairs) -> bool {
     let name = format!("f.{key}");
-    let is_of = |other: &str| other.strip_prefix(&name).is_some_and(|rest| matches!(rest, "" | ".from" | ".to"));
+    let is_of =
+        |other: &str| other.strip_prefix(&name).is_some_and(|rest| matches!(rest, "" | ".from" | ".to" | ".is"));
     pairs.iter().any(|(other, value)| is_of(other) && !value.is_empty())
+}
+
+/// `f.state.is=empty`: rows where nothing stands, beside those of the values chosen.
+fn asks_empty(key: &str, pairs: &Pairs) -> bool {
+    pairs.iter().any(|(name, value)| value == "empty" && name.strip_prefix("f.") == Some(&format!("{key}.is")))
 }
 
 fn manner(seen: &Seen, field: &Field) -> Option<Manner> {
@@ -180,7 +194,10 @@ fn chip(seen: &Seen, field: &Field, key: &str, local: &Local, path: &str, pairs:
         .map(|(value, label)| Choice { selected: picked(&value), value, label })
         .collect();
     let (value, from, to) = (own(""), own(".from"), own(".to"));
-    let words: Vec<&str> = options.iter().filter(|one| one.selected).map(|one| one.label.as_str()).collect();
+    let is_empty = asks_empty(key, pairs);
+    let nothing = local.say("filter.empty", &[]);
+    let chosen = options.iter().filter(|one| one.selected).map(|one| one.label.as_str());
+    let words: Vec<&str> = chosen.chain(is_empty.then_some(nothing.as_str())).collect();
     let text = match words.as_slice() {
         [] if !from.is_empty() || !to.is_empty() => format!("{from} – {to}"),
         [] if options.is_empty() => value.clone(),
@@ -199,6 +216,8 @@ fn chip(seen: &Seen, field: &Field, key: &str, local: &Local, path: &str, pairs:
             &[],
         ),
         active: !text.is_empty(),
+        empty: if matches!(field.kind, FieldKind::Boolean) { String::new() } else { format!("{name}.is") },
+        is_empty,
         name,
         value,
         from,

@@ -132,6 +132,12 @@ impl Local {
         format!("{} {} ({})", self.date(local.date_naive()), local.format("%H:%M:%S"), self.zone.name())
     }
 
+    /// An instant on the wire as a sheet takes it: to the second, in the zone of the pack; what is none stays.
+    pub(crate) fn stamp(&self, text: &str) -> String {
+        let stamp = |at: DateTime<Utc>| at.with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S").to_string();
+        parse_instant(text).map_or_else(|| text.to_owned(), stamp)
+    }
+
     fn ago(&self, passed: Duration) -> String {
         if passed.abs() < Duration::minutes(1) {
             return self.say("time.now", &[]);

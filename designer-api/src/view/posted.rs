@@ -56,6 +56,12 @@ impl Posted {
         posted
     }
 
+    /// What was posted to be kept, not to be done.
+    pub(crate) fn kept(pairs: Pairs) -> Self {
+        let rows = pairs.iter().filter(|(name, _)| name == "_row").map(|(_, row)| row.clone()).collect();
+        Self { pairs, rows, press: Press::Update, hash: String::new() }
+    }
+
     /// A control of our own: `_outcome`.
     pub(crate) fn own(&self, name: &str) -> Option<&str> {
         first(&self.pairs, name)

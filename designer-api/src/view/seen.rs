@@ -71,6 +71,16 @@ impl Seen {
         self.projection.can_read()
     }
 
+    /// Whether the viewer could change some record.
+    pub(crate) fn can_update(&self) -> bool {
+        self.projection.can_update()
+    }
+
+    /// Whether the viewer could delete some record.
+    pub(crate) fn can_delete(&self) -> bool {
+        self.projection.can_delete()
+    }
+
     /// The address of the form's records: `/records/ticket`, or with the pack where two packs share a form's key.
     pub(crate) fn path(&self, engine: &Engine) -> String {
         path_of(engine, &self.pack, "records", &self.form.key, |pack, key| pack.forms().contains_key(key))

@@ -66,6 +66,9 @@ test("pages of a team lead", async ({ page }) => {
     task: `/inbox?box=claimable&task=${task!.id}`,
     board: "/boards/service_desk",
     report: "/reports/tickets_by_week",
+    search: "/search?q=行李",
+    "search-empty": "/search",
+    "list-columns": "/records/ticket?view=all&_open=columns",
     missing: "/records/ticket/nothing",
   };
   for (const [name, path] of Object.entries(paths)) {
@@ -83,6 +86,14 @@ test("open menus and chips", async ({ page }) => {
   await page.goto("/records/ticket");
   await page.locator(".chip summary").nth(1).click();
   await inspect(page, "chip");
+  await page.goto("/records/ticket");
+  await page.locator("td.tick input").first().check();
+  await inspect(page, "list-ticked");
+  await page.locator("#bulk button[value=edit]").click();
+  await inspect(page, "bulk");
+  await page.keyboard.press("Control+k");
+  await expect(page.locator("#palette [role=option]").first()).toBeVisible();
+  await inspect(page, "palette");
   const [task] = await tasks(page, "claimable");
   await page.goto(`/inbox?box=claimable&task=${task!.id}`);
   await page.locator("#task details.menu > summary").click();

@@ -1,5 +1,7 @@
 /// Single keys: `j` `k` move through rows, and every element with `data-key` is pressed by its key ("/", "c", "g i").
 import { isComposingKey } from "./ime.ts";
+import { openKeys } from "./palette.ts";
+import { tickRow } from "./ticks.ts";
 
 const sequenceMs = 1000;
 
@@ -8,6 +10,7 @@ export function watchKeys(): void {
   let prefixAt = 0;
   document.addEventListener("keydown", (event) => {
     if (document.body.dataset["keys"] !== "on" || isComposingKey(event)) return;
+    if (document.querySelector("dialog[open]")) return;
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
 
     const keys = prefix && event.timeStamp - prefixAt < sequenceMs ? `${prefix} ${event.key}` : event.key;
@@ -18,6 +21,10 @@ export function watchKeys(): void {
       moveRow(keys === "j" ? 1 : -1);
     } else if (keys === "Enter" && event.target === document.body) {
       document.querySelector<HTMLElement>("tr.at a")?.click();
+    } else if (keys === "?") {
+      openKeys();
+    } else if (keys === "x") {
+      if (!tickRow()) return;
     } else {
       const element = document.querySelector<HTMLElement>(`[data-key="${CSS.escape(keys)}"]`);
       if (!element) return;

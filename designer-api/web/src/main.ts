@@ -1,9 +1,12 @@
 /// Wires a page: what is here makes links and forms quicker, nothing here makes them possible.
 import htmx from "htmx.org";
+import { watchDrafts } from "./draft.ts";
 import { watchForms } from "./evaluate.ts";
 import { guardComposition } from "./ime.ts";
 import { watchKeys } from "./keys.ts";
 import { notice, watchNotices } from "./notice.ts";
+import { openKeys, watchPalette } from "./palette.ts";
+import { watchTicks } from "./ticks.ts";
 import { readDates, watchTimes } from "./time.ts";
 import { watchWork } from "./work.ts";
 
@@ -41,12 +44,14 @@ function onClick(event: MouseEvent): void {
   const target = event.target as Element;
   closeMenus(target.closest(".panel [popovertarget]") ? null : target);
 
+  if (target.closest("[data-keys-open]")) openKeys();
+
   const copy = target.closest<HTMLElement>("[data-copy]");
   if (copy) void navigator.clipboard.writeText(document.querySelector(copy.dataset["copy"] ?? "")?.textContent ?? "");
 
   // A row is as good as its link, unless text is being selected.
   const row = target.closest<HTMLElement>("tr[data-href]");
-  if (row && !target.closest("a, button, input, label") && !getSelection()?.toString()) row.querySelector("a")?.click();
+  if (row && !target.closest("a, button, input, label, td.tick") && !getSelection()?.toString()) row.querySelector("a")?.click();
 
   // The task opened beside the list is the current line.
   const line = target.closest("a.line[hx-get]");
@@ -67,6 +72,9 @@ watchNotices();
 watchKeys();
 watchForms();
 watchWork();
+watchDrafts();
+watchPalette();
+watchTicks();
 settle();
 
 document.querySelector<HTMLElement>("[data-focus]")?.focus();

@@ -22,7 +22,8 @@ fn an_edit_is_taken_back_with_its_rows_and_what_follows_from_it() {
     let id = world.create(&lead, "ticket", values).unwrap();
     let rows = world.read(&lead, "ticket", id).unwrap()["notes"].clone();
     let second = rows[1]["id"].as_str().unwrap().to_owned();
-    let patch = json!({"subject": "Found", "amount": "7.00", "notes": [{"id": second, "text": "2"}, {"text": "three"}]});
+    let patch =
+        json!({"subject": "Found", "amount": "7.00", "notes": [{"id": second, "text": "2"}, {"text": "three"}]});
     world.update(&lead, "ticket", id, patch).unwrap();
     undo(&mut world, &lead, id, Some(2)).unwrap();
     let now = world.read(&lead, "ticket", id).unwrap();

@@ -17,6 +17,7 @@ pub mod dispatcher;
 pub mod files;
 mod gate;
 pub mod imports;
+pub mod own;
 pub mod people;
 pub mod questions;
 pub mod registry;

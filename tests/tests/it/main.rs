@@ -10,6 +10,7 @@ mod http;
 mod imports;
 mod instances;
 mod locks;
+mod lists;
 mod messages;
 mod nodes;
 mod pages;

@@ -32,7 +32,8 @@ pub(crate) fn delete(turn: &mut Turn<'_>, form: &Key, id: Uuid, expected_version
     end_open_work(turn, form, id)?;
     let change = RecordChange { form: form.clone(), before: Some(stored.clone()), after: None };
     let operations = diff(projection.form(), Some(stored), None);
-    let data = json!({"version": stored.version, "diff": operations, "created": [stored.created_at, stored.created_by]});
+    let data =
+        json!({"version": stored.version, "diff": operations, "created": [stored.created_at, stored.created_by]});
     turn.event("record.deleted", Some((form.clone(), id)), None, None, data);
     turn.change.records.push(change);
     turn.change.reply = Reply::Deleted;
