@@ -75,6 +75,8 @@ function openPalette(): void {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const next = options[Math.min(Math.max(at + (event.key === "ArrowDown" ? 1 : -1), 0), options.length - 1)];
       if (next) choose(options, next, input);
+    } else if (event.key === "Escape") {
+      dialog.close(); // a search field would only be emptied
     } else if (event.key === "Enter") {
       // Before the answer is there, or with nothing found, the page of results takes over.
       if (options[at]) options[at].click();
