@@ -197,9 +197,9 @@ mod tests {
 
     #[test]
     fn the_match_is_in_sight() {
-        let long = format!("{}行李未到{}", "早".repeat(50), "晚".repeat(90));
-        let part = around(&long, "行李");
-        assert!(part.starts_with("…早") && part.contains("行李未到") && part.ends_with('…'), "{part}");
+        let long = format!("{}门窗未关{}", "早".repeat(50), "晚".repeat(90));
+        let part = around(&long, "门窗");
+        assert!(part.starts_with("…早") && part.contains("门窗未关") && part.ends_with('…'), "{part}");
         assert_eq!(around("Lost\nBag", "bag"), "Lost Bag");
     }
 }
