@@ -31,7 +31,7 @@ test("the palette goes to a page and finds a record, and leaves a composition al
   const [ticket] = await records(page, "ticket", "state != 'closed'");
   await page.keyboard.press("Control+k");
   const dialog = page.locator("#palette");
-  await expect(dialog).toBeVisible();
+  await expect(dialog.locator("[role=option]").first()).toBeVisible();
   const cdp = await page.context().newCDPSession(page);
   const asked: string[] = [];
   page.on("request", (request) => request.url().includes("/api/search") && asked.push(request.url()));
