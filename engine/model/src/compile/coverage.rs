@@ -38,7 +38,9 @@ pub(super) fn check(context: &Context<'_>, decision: &Decision, at: &At) -> bool
         not_examined(context, at, "it has too many combinations");
         return false;
     }
-    if let Some(case) = search.gap.filter(|_| !always_has_none(context, &decision.key)) {
+    // A table of proposals may have nothing to propose.
+    let may_be_silent = decision.hit == Hit::Collect || always_has_none(context, &decision.key);
+    if let Some(case) = search.gap.filter(|_| !may_be_silent) {
         let hint = Some("add a rule whose cells are all `-`, or a `none` to the steps that use the table".to_owned());
         let message = format!("no rule matches {}", words(decision, &case));
         context.warning("FW0503", &at.key("rules"), message, hint);
@@ -53,7 +55,7 @@ pub(super) fn check(context: &Context<'_>, decision: &Decision, at: &At) -> bool
             let key = rule_key(decision, index);
             let hint = match decision.hit {
                 Hit::First => "the rules before it match whatever it matches",
-                Hit::Unique | Hit::Any => "its cells contradict what the inputs can be",
+                Hit::Unique | Hit::Any | Hit::Collect => "its cells contradict what the inputs can be",
             };
             let message = format!("the rule `{key}` can never hit");
             context.error_at_key("FW0501", &at.key("rules").key(key), message, Some(hint.to_owned()));

@@ -39,6 +39,7 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Decisio
         author::Hit::First => Hit::First,
         author::Hit::Unique => Hit::Unique,
         author::Hit::Any => Hit::Any,
+        author::Hit::Collect => Hit::Collect,
     };
     let compiled = Decision {
         key: document.key.clone(),

@@ -28,6 +28,7 @@ mod step;
 mod table;
 mod task;
 mod template;
+mod tile;
 mod workflow;
 
 #[cfg(test)]

@@ -270,7 +270,16 @@ fn target(context: &Context<'_>, word: &str, at: &At) -> Option<NavTarget> {
     }
     let exists = |kind: Kind, key: &str| context.refers(kind, key, at).then(|| Key::from(key));
     match word.split_once(':') {
-        Some(("board", key)) => exists(Kind::Board, key).map(NavTarget::Board),
+        Some(("board", key)) => {
+            let key = exists(Kind::Board, key)?;
+            let of = context.documents.boards.get(&key).and_then(|board| board.body.of.as_ref());
+            if let Some(of) = of {
+                let hint = format!("write `form:{of}`: the board opens with each of its records");
+                context.error_hint("FW0403", at, format!("`{word}` is the page of one record"), hint);
+                return None;
+            }
+            Some(NavTarget::Board(key))
+        }
         Some(("form", key)) => exists(Kind::Form, key).map(NavTarget::Form),
         Some(("report", key)) => exists(Kind::Report, key).map(NavTarget::Report),
         Some(("view", path)) => {

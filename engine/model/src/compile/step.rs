@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use crate::diagnostic::At;
 use crate::documents::Kind;
 use crate::documents::common::{Given, Keyed};
+use crate::documents::decision::Hit;
 use crate::documents::steps::{self as author, Assignments, Step, StepOptions};
 use crate::expr::duration::parse_iso;
 use crate::expr::{self, Scope, TableRef, Type};
@@ -90,7 +91,12 @@ impl StepCompiler<'_, '_, '_> {
         if !context.refers_as("FW0306", Kind::Decision, &step.decision, &at) {
             return None;
         }
-        let form = context.documents.decisions.get(step.decision.as_str()).map(|document| &document.body.form);
+        let decision = context.documents.decisions.get(step.decision.as_str()).map(|document| &document.body);
+        if decision.is_some_and(|decision| matches!(decision.hit, Hit::Collect)) {
+            let message = format!("`{}` collects proposals; a step needs one answer", step.decision);
+            context.error_hint("FW0306", &at, message, "give the decision `\"hit\": \"first\"`".to_owned());
+        }
+        let form = decision.map(|decision| &decision.form);
         if let (Some(form), Some(own)) = (form, self.flow.form)
             && **form != *own.key
         {

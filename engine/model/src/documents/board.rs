@@ -14,6 +14,9 @@ use crate::text::Text;
 pub struct Board {
     /// Shown to people.
     pub label: Text,
+    /// The form whose records it is the page of: tiles may name the record as `record.x`.
+    #[serde(rename = "for")]
+    pub of: Option<String>,
     /// Who may open it; everybody who is logged in where empty.
     #[serde(default)]
     pub roles: Vec<String>,

@@ -39,6 +39,8 @@ pub enum Hit {
     Unique,
     /// All that match agree.
     Any,
+    /// All that match count: for proposals (the tile `rules`), not for a step, which needs one answer.
+    Collect,
 }
 
 /// A rule.

@@ -76,6 +76,8 @@ pub struct Scope<'a> {
     pub columns: bool,
     /// Demo recipes: `i as_of rng ref pick`.
     pub demo: bool,
+    /// Whether a link may be compared with the id of a record, in quotes: for callers, who were told ids.
+    pub ids: bool,
     /// Whether every node must lower to SQL: row rules, filters, views.
     pub must_lower: bool,
     /// Whether `lookup` and `lookup_all` may ask for records: where loading happens.
@@ -99,6 +101,7 @@ impl<'a> Scope<'a> {
             cell: None,
             columns: false,
             demo: false,
+            ids: false,
             must_lower: false,
             lookups: false,
         }

@@ -123,6 +123,11 @@ impl Ir {
         reads_between(self, 0, frames)
     }
 
+    /// Whether it reads that frame; 0 is the innermost around it.
+    pub fn reads_frame(&self, frame: u8) -> bool {
+        reads_between(self, frame, 1)
+    }
+
     /// The type of this part. Names whose type only a scope knows (`settings.x`, `vars.x`, outputs, inputs, `?`) are
     /// [`Type::Null`]; in a bound expression (`core::eval::bind`) there are none.
     pub fn ty(&self) -> Type {

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use rust_decimal::Decimal;
 
+use super::Setting;
 use super::form::SortKey;
 use crate::expr::Expr;
 use crate::{Key, Text};
@@ -194,6 +195,8 @@ pub struct Board {
     pub key: Key,
     /// Shown to people.
     pub label: Text,
+    /// The form whose records it is the page of.
+    pub of: Option<Key>,
     /// Who may open it; everybody who is logged in where empty.
     pub roles: Vec<Key>,
     /// The range of all tiles that have none of their own.
@@ -221,11 +224,17 @@ pub enum TileKind {
     Metric {
         /// The metric.
         metric: Key,
+        /// Only these records.
+        filter: Option<TileFilter>,
+        /// Instead of the board's range.
+        range: Option<Range>,
     },
     /// A report.
     Report {
         /// The report.
         report: Key,
+        /// Only these records.
+        filter: Option<TileFilter>,
         /// Instead of its own range.
         range: Option<Range>,
     },
@@ -236,7 +245,7 @@ pub enum TileKind {
         /// The view.
         view: Key,
         /// Only these.
-        filter: Option<Expr>,
+        filter: Option<TileFilter>,
         /// Most rows.
         limit: u32,
     },
@@ -250,6 +259,56 @@ pub enum TileKind {
         /// `mine`, `claimable` or `team`.
         tasks: TaskBox,
     },
+    /// Fields of the board's record.
+    Record {
+        /// Paths over the board's form.
+        fields: Vec<Expr>,
+    },
+    /// What happened to the board's record and around it.
+    Timeline {
+        /// Forms whose records appear, each with its link to the board's form.
+        sources: IndexMap<Key, Key>,
+        /// Most items of a page.
+        limit: u32,
+    },
+    /// What a decision proposes for the board's record.
+    Rules {
+        /// The decision, over the board's form.
+        decision: Key,
+        /// What each of its rules stands for.
+        actions: IndexMap<Key, ProposedAction>,
+    },
+    /// A new record.
+    Form(Preset),
+}
+
+/// A condition over the records of a form, in which `record.x` is the board's record.
+#[derive(Debug, Clone)]
+pub struct TileFilter {
+    /// The form of the records.
+    pub form: Key,
+    /// The condition: frame 0 is such a record, frame 1 the board's.
+    pub expr: Expr,
+}
+
+/// What to do where a rule hits.
+#[derive(Debug, Clone)]
+pub struct ProposedAction {
+    /// What to do.
+    pub label: Text,
+    /// Why.
+    pub reason: Text,
+    /// The record to file for it.
+    pub files: Option<Preset>,
+}
+
+/// A new record and what it starts with.
+#[derive(Debug, Clone)]
+pub struct Preset {
+    /// The form.
+    pub form: Key,
+    /// Values by field; expressions are over the board's record, as frame 0.
+    pub set: IndexMap<Key, Setting>,
 }
 
 /// A box of the inbox.

@@ -33,6 +33,8 @@ pub enum Hit {
     Unique,
     /// All that match agree; otherwise an error.
     Any,
+    /// All that match count.
+    Collect,
 }
 
 /// A rule.

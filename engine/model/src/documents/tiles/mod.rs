@@ -19,9 +19,19 @@ registry! {
         "text" => text::Text,
         /// Tasks of the reader.
         "tasks" => tasks::Tasks,
+        /// Fields of the board's record.
+        "record" => record::Record,
+        /// What happened to the board's record and around it.
+        "timeline" => timeline::Timeline,
+        /// What a decision proposes for the board's record.
+        "rules" => rules::Rules,
+        /// A new record.
+        "form" => form::Form,
     }
 }
 
+pub use form::Presets;
+pub use report::Set;
 pub use tasks::BoxWord;
 
 /// A tile.

@@ -49,6 +49,10 @@ impl Checker<'_> {
                 }
                 self.unknown_key(node, "queue", text, shapes.queues.iter().map(|key| &**key))
             }
+            Some(ty @ Type::Link(_)) if self.scope.ids => Some(match text.parse() {
+                Ok(id) => constant(Value::Id(id), ty.clone()),
+                Err(_) => constant(value, Type::Text),
+            }),
             _ => Some(constant(value, Type::Text)),
         }
     }
