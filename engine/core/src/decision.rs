@@ -28,8 +28,17 @@ pub(crate) enum Decided {
     Ambiguous(Vec<Key>),
 }
 
-/// Evaluates a decision in a scene whose frame 0 is the record.
-pub(crate) fn evaluate(decision: &Decision, scene: &Scene<'_>) -> Result<Decided, Stop> {
+/// The rules that match, with what each gives, and what was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Hits {
+    /// In the order of the file; only the first where the policy says so.
+    pub(crate) hits: Vec<(Key, IndexMap<Key, Value>)>,
+    /// What was seen.
+    inputs: IndexMap<Key, Value>,
+}
+
+/// The rules of a decision that match, in a scene whose frame 0 is the record.
+pub(crate) fn hits(decision: &Decision, scene: &Scene<'_>) -> Result<Hits, Stop> {
     let mut inputs = IndexMap::new();
     for (key, expr) in &decision.inputs {
         inputs.insert(key.clone(), scene.value(expr)?);
@@ -51,10 +60,17 @@ pub(crate) fn evaluate(decision: &Decision, scene: &Scene<'_>) -> Result<Decided
             break;
         }
     }
+    Ok(Hits { hits, inputs })
+}
+
+/// The one answer of a decision, in a scene whose frame 0 is the record.
+pub(crate) fn evaluate(decision: &Decision, scene: &Scene<'_>) -> Result<Decided, Stop> {
+    let Hits { hits, inputs } = hits(decision, scene)?;
     let agree = hits.windows(2).all(|pair| pair[0].1 == pair[1].1);
     let ambiguous = match decision.hit {
         Hit::First => false,
-        Hit::Unique => hits.len() > 1,
+        // The checker lets no step use a table that collects.
+        Hit::Unique | Hit::Collect => hits.len() > 1,
         Hit::Any => !agree,
     };
     if ambiguous {

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use formwork_model::expr::Type;
+use formwork_core::access::Narrowed;
+use formwork_model::expr::ir::BinaryOp;
+use formwork_model::expr::{Ir, Type};
 use formwork_model::pack::analytics::{
     Aggregate, AggregateFold, By, Dataset, Dimension, Grain, Measure, Metric, Range, Report, TileKind,
 };
@@ -74,20 +76,41 @@ pub fn report(pack: &Arc<Pack>, key: &str, range: Option<Range>) -> Result<Plan<
 }
 
 /// The plan of a board's tile, if it shows numbers. `range` is the reader's choice for the board; a tile's own `set`
-/// stands above it, the board's default below it.
+/// stands above it, the board's default below it. `narrowed` is the tile's `where` as the viewer may ask it.
 ///
 /// # Errors
 /// As [`metric`] and [`report`].
-pub fn tile(pack: &Arc<Pack>, board: &str, tile: &str, range: Option<Range>) -> Result<Option<Plan<Open>>, Refusal> {
+pub fn tile(
+    pack: &Arc<Pack>,
+    board: &str,
+    tile: &str,
+    range: Option<Range>,
+    narrowed: Option<&Narrowed>,
+) -> Result<Option<Plan<Open>>, Refusal> {
     let unknown = |kind, key: &str| Refusal::Unknown { kind, key: key.to_owned() };
     let board = pack.boards().get(board).ok_or_else(|| unknown("board", board))?;
     let content = &board.tiles.get(tile).ok_or_else(|| unknown("tile", tile))?.kind;
     let of_board = range.or_else(|| board.range.clone());
-    match content {
-        TileKind::Metric { metric: key } => metric(pack, key, of_board.unwrap_or(Range::All)).map(Some),
-        TileKind::Report { report: key, range } => report(pack, key, range.clone().or(of_board)).map(Some),
-        _ => Ok(None),
+    let mut plan = match content {
+        TileKind::Metric { metric: key, range, .. } => {
+            metric(pack, key, range.clone().or(of_board).unwrap_or(Range::All))?
+        }
+        TileKind::Report { report: key, range, .. } => report(pack, key, range.clone().or(of_board))?,
+        _ => return Ok(None),
+    };
+    if let Some(narrowed) = narrowed {
+        plan.branches.iter_mut().for_each(|branch| narrow(branch, narrowed));
     }
+    Ok(Some(plan))
+}
+
+/// Leaves the rows for which the condition holds; of another form none, so that nothing is counted that was not meant.
+fn narrow(branch: &mut Branch, narrowed: &Narrowed) {
+    let condition = if branch.form == *narrowed.form() { narrowed.ir().clone() } else { no_row() };
+    branch.filter = Some(match branch.filter.take() {
+        Some(filter) => Ir::Binary(BinaryOp::And, Box::new(filter), Box::new(condition)),
+        None => condition,
+    });
 }
 
 /// What a branch is for.

@@ -8,6 +8,7 @@
 
 pub mod analytics;
 pub mod archive;
+pub mod boards;
 pub mod cases;
 pub mod channels;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod people;
 pub mod questions;
 pub mod registry;
 mod replica;
+pub mod timeline;
 
 use std::path::PathBuf;
 use std::sync::Arc;

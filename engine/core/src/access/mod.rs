@@ -6,6 +6,7 @@
 //!                                        └───────► Levels            (what a submission may write)
 //! ```
 
+mod around;
 mod hops;
 mod mask;
 mod options;
@@ -28,12 +29,14 @@ use crate::record::Record;
 use crate::scene::{Context, Scene};
 use crate::viewer::{Viewer, ViewerKind};
 
+pub use around::{Around, Narrowed, narrowed};
+pub(crate) use around::{name_of, paths};
 pub(crate) use hops::{rebuilt, within_rights};
 pub(crate) use mask::mask_text;
 pub use mask::masked;
 pub(crate) use options::link_options;
 pub(crate) use project::Presenter;
-pub use query::{LIMIT_MAX, ListRequest, query};
+pub use query::{LIMIT_MAX, ListRequest, cursor_behind, query};
 pub(crate) use query::{and, bound_for, check_fields, cursor_after, not_for};
 pub use shapes::shapes;
 

@@ -13,6 +13,7 @@ use formwork_model::expr::{Ir, Scope, TableRef, Type, check};
 use formwork_model::pack::form::{Field, Form, Level, SortKey, View};
 use formwork_model::{Key, Pack, Value};
 
+use super::around::Narrowed;
 use super::hops::within_rights;
 use super::{Projection, shapes};
 use crate::Stop;
@@ -49,6 +50,9 @@ pub struct ListRequest {
     pub after: Option<String>,
     /// Text that some readable text field must contain; A to Z are the same as a to z.
     pub q: Option<String>,
+    /// What a board's tile is narrowed by, beside the filter.
+    #[serde(skip)]
+    pub narrowed: Option<Narrowed>,
 }
 
 /// The query of a request. It refuses unknown fields and those the viewer may not read in full: what is masked or hidden
@@ -73,6 +77,12 @@ pub fn query(
     if let Some(filter) = request.filter.as_deref().filter(|filter| !filter.trim().is_empty()) {
         predicate = and(predicate, asker.filter(&form, filter)?);
     }
+    if let Some(narrowed) = request.narrowed.as_ref() {
+        if narrowed.form != form.key {
+            return Err(asker.refusal("filter", "/filter", "the condition is over another form".to_owned(), None));
+        }
+        predicate = and(predicate, asker.in_rights(&narrowed.ir)?);
+    }
     let search = request.q.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let search = search.map(|text| asker.search(&form, text));
     let sort = asker.sort(&form, view, request.sort.as_deref())?;
@@ -94,6 +104,12 @@ pub(crate) fn cursor_after(record: &Record, sort: &[SortKey]) -> String {
     let values: Vec<Value> = sort.iter().map(|key| record.get(key.slot)).collect();
     let text = serde_json::to_vec(&Written { s: in_words(sort), v: values, i: record.id }).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(text)
+}
+
+/// The cursor behind a record of that age, in a list of the newest first: for callers who stop within a page.
+pub fn cursor_behind(created_at: DateTime<Utc>, id: Uuid) -> String {
+    let written = Written { s: "-created_at".to_owned(), v: vec![Value::DateTime(created_at)], i: id };
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&written).unwrap_or_default())
 }
 
 /// A cursor as text: the order it is of, the values there, the record.
@@ -162,13 +178,20 @@ impl Asker<'_> {
         let mut scope = Scope::new(&shapes, vec![TableRef::form(&form.key)]);
         scope.user = true;
         scope.must_lower = true;
+        scope.ids = true;
         let expr = check(source, &scope, Some(&Type::Boolean)).map_err(|problems| {
             let first = problems.first();
             let text = first.map_or_else(String::new, |problem| problem.message.clone());
             refuse(text, first.and_then(|problem| problem.hint.clone()))
         })?;
-        within_rights(self.pack, self.viewer, &expr.ir)
-            .map_err(|form| refuse(format!("`{form}` can be filtered in its own list only"), None))
+        self.in_rights(&expr.ir)
+    }
+
+    /// The condition as it may be asked: of rows that links lead to, only those the viewer reads.
+    fn in_rights(&self, ir: &Ir) -> Result<Ir, Box<Rejection>> {
+        within_rights(self.pack, self.viewer, ir).map_err(|form| {
+            self.refusal("filter", "/filter", format!("`{form}` can be filtered in its own list only"), None)
+        })
     }
 
     /// Some text field the viewer may read contains the text.

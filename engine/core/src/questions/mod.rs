@@ -2,6 +2,7 @@
 //!
 //! Every answer goes through the one projection; there is no function here without a viewer.
 
+mod board;
 mod forms;
 mod history;
 mod records;
@@ -9,6 +10,7 @@ mod schema;
 mod tasks;
 mod track;
 
+pub use board::board;
 pub use forms::{form, forms};
 pub use history::history;
 pub use records::{Filled, evaluate, list, record};
