@@ -9,6 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use formwork_runtime::analytics::Ask;
 
@@ -31,11 +32,20 @@ pub(crate) struct Params {
     pub(crate) format: Option<String>,
     pub(crate) explain: Option<u8>,
     pub(crate) min_seq: Option<i64>,
+    pub(crate) record: Option<Uuid>,
 }
 
 impl Params {
     fn ask(&self) -> Ask {
-        Ask { range: self.range.clone(), explain: self.explain == Some(1) }
+        Ask { range: self.range.clone(), explain: self.explain == Some(1), record: self.record, ..Ask::default() }
+    }
+
+    /// Only boards are about a record.
+    fn no_record(&self) -> Result<(), Problem> {
+        match self.record {
+            None => Ok(()),
+            Some(_) => Err(Problem::malformed("`record` is for boards only")),
+        }
     }
 
     fn only_json(&self) -> Result<(), Problem> {
@@ -53,6 +63,7 @@ async fn metric(
     Query(params): Query<Params>,
 ) -> Answer<Json<Value>> {
     params.only_json()?;
+    params.no_record()?;
     let (pack, metric) = server
         .engine
         .deployed()
@@ -68,6 +79,7 @@ async fn report(
     Path(report): Path<String>,
     Query(params): Query<Params>,
 ) -> Answer<Response> {
+    params.no_record()?;
     let (pack, report) = server
         .engine
         .deployed()

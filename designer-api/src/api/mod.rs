@@ -20,6 +20,7 @@ mod request;
 pub(crate) mod search;
 pub mod sessions;
 pub mod tasks;
+mod timeline;
 pub mod track;
 pub(crate) mod undo;
 mod views;
@@ -52,6 +53,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(views::routes())
         .merge(drafts::routes())
         .merge(search::routes())
+        .merge(timeline::routes())
         .merge(tasks::routes())
         .merge(track::routes())
         .merge(messages::routes())

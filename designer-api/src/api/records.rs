@@ -61,6 +61,7 @@ impl From<ListQuery> for ListRequest {
             limit: query.limit.unwrap_or(50),
             after: query.after,
             q: query.q,
+            narrowed: None,
         }
     }
 }

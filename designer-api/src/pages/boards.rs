@@ -1,5 +1,6 @@
-//! `/boards/{board}`: tiles over one range.
+//! `/boards/{board}`: tiles over one range, or about one record.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,32 +8,24 @@ use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
-use serde_json::Value as Json;
+use uuid::Uuid;
 
-use formwork_core::Viewer;
-use formwork_model::Pack;
-use formwork_model::pack::analytics::{Board, TileKind};
+use formwork_model::pack::analytics::TileKind;
+use formwork_model::{Key, Pack};
 use formwork_runtime::analytics::Ask;
 
 use super::errors::Refusal;
-use super::list::{Sorting, table};
+use super::record::title_of;
 use super::shell::Page;
+use super::tiles::{Gatherer, Tile};
 use super::visit::Visit;
 use crate::server::Server;
-use crate::view::cell::{Scribe, plain};
-use crate::view::columns::columns_of;
-use crate::view::field::Table;
+use crate::view::field::Link;
 use crate::view::filters::Bar;
 use crate::view::format::Time;
-use crate::view::numbers::{Delta, Figure, Sheet, as_of, figure, range_bar, range_text, sheet};
-use crate::view::query::{address, first};
-use crate::view::seen::{Seen, path_of};
-use crate::view::task::{Line, line, paragraphs};
-
-/// Rows of a report that a tile shows; the report's own page has all.
-const ROWS_MAX: usize = 10;
-/// Tasks that a tile shows.
-const LINES_MAX: usize = 8;
+use crate::view::numbers::{as_of, range_bar, range_text};
+use crate::view::query::{Pairs, first};
+use crate::view::seen::Seen;
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/boards/{board}", get(board))
@@ -44,183 +37,87 @@ struct BoardView {
     bar: Bar,
     as_of: Option<Time>,
     tiles: Vec<Tile>,
+    about: Option<About>,
 }
 
-/// A tile; a kind's own keys are empty in the others (templates/tiles/*.html).
-#[derive(Debug, Default, Serialize)]
-struct Tile {
-    id: String,
-    kind: String,
-    title: String,
-    href: String,
-    width: u8,
-    height: &'static str,
-    state: &'static str,
-    message: String,
-    as_of: Option<Time>,
-    value: String,
-    exact: String,
-    n: String,
-    delta: Option<Delta>,
-    table: Table,
-    sentence: String,
-    truncated: bool,
-    total: String,
-    lines: Vec<Line>,
-    paragraphs: Vec<String>,
+/// What may be done with the record a board is about.
+#[derive(Debug, Serialize)]
+struct About {
+    edit: Option<Link>,
+    all: Link,
 }
 
 async fn board(visit: Visit, Path(name): Path<String>) -> Result<Response, Refusal> {
     let deployed = visit.engine().deployed();
     let known = |pack: &Pack, key: &str| pack.boards().get_key_value(key).map(|(key, _)| key.clone());
     let (pack, key) = deployed.find(&name, "board", known)?;
-    let viewer = visit.viewer(&pack);
+    let pairs = visit.pairs();
+    let record = first(&pairs, "record").map(str::parse::<Uuid>).transpose();
+    let record = record.map_err(|_| crate::api::problem::Problem::malformed("`record` is the id of a record"))?;
+    open(&visit, &pack, &key, record).await
+}
+
+/// A board, or the page of a record that it is.
+pub(super) async fn open(
+    visit: &Visit,
+    pack: &Arc<Pack>,
+    key: &Key,
+    record: Option<Uuid>,
+) -> Result<Response, Refusal> {
+    let viewer = visit.viewer(pack);
     let pairs = visit.pairs();
     let range = first(&pairs, "range").map(str::to_owned);
-    let ask = Ask { range: range.clone(), ..Ask::default() };
-    let answer = visit.engine().board(&pack, &viewer, &key, &ask).await?;
-    let definition = &pack.boards()[&key];
-    let local = visit.local(&pack);
-    let gatherer =
-        Gatherer { scribe: visit.scribe(&pack, &viewer, &local), pack: &pack, viewer: &viewer, board: definition };
-    let tiles: Vec<Tile> = answer["tiles"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, body)| gatherer.tile(key, body, range.as_deref()))
-        .collect();
+    let timelines = timelines(pack, key, &pairs);
+    let ask = Ask { range: range.clone(), record, timelines, ..Ask::default() };
+    let answer = visit.engine().board(pack, &viewer, key, &ask).await?;
+    let definition = &pack.boards()[key];
+    let local = visit.local(pack);
+    let scribe = visit.scribe(pack, &viewer, &local);
+    let about = match (&definition.of, record) {
+        (Some(form), Some(id)) => Some((Seen::new(pack, form, &viewer), id)),
+        _ => None,
+    };
+    let gatherer = Gatherer {
+        scribe,
+        pack,
+        viewer: &viewer,
+        board: definition,
+        range: range.as_deref(),
+        about: about.as_ref().map(|(seen, id)| (seen, *id)),
+        path: visit.uri.path(),
+        pairs: &pairs,
+    };
+    let bodies = || answer["tiles"].as_object().into_iter().flatten();
+    let tiles: Vec<Tile> = bodies().map(|(key, body)| gatherer.tile(key, body)).collect();
     let bar = match &definition.range {
         Some(own) => range_bar(visit.uri.path(), &pairs, &range_text(own), &local),
         None => Bar::default(),
     };
-    let oldest =
-        answer["tiles"].as_object().into_iter().flatten().map(|(_, body)| body).find(|body| body["as_of"].is_string());
-    let view = BoardView { bar, as_of: oldest.map(|body| as_of(body, &local)), tiles };
-    let page = Page { title: definition.label.get(&local.language).to_owned(), wide: true, ..Page::default() };
+    let oldest = bodies().map(|(_, body)| body).find(|body| body["as_of"].is_string());
+    let mut page = Page { title: definition.label.get(&local.language).to_owned(), wide: true, ..Page::default() };
+    let mut view = BoardView { bar, as_of: oldest.map(|body| as_of(body, &local)), tiles, about: None };
+    if let Some((seen, id)) = &about {
+        let path = format!("{}/{id}", seen.path(visit.engine()));
+        let record = visit.engine().record(pack, &viewer, &seen.form.key, *id).await?;
+        let label = seen.form.label.get(&local.language).to_owned();
+        page.title = title_of(&record);
+        page.breadcrumb = vec![Link { label, href: seen.path(visit.engine()) }];
+        let may_update = record["_may"]["update"] == true;
+        let edit = may_update.then(|| Link { label: visit.say("record.edit", &[]), href: format!("{path}/edit") });
+        let all = Link { label: visit.say("record.all", &[]), href: format!("{path}?page=fields") };
+        view.about = Some(About { edit, all });
+    }
     Ok(visit.draw("pages/boards/board.html", page, "board", view).await?)
 }
 
-struct Gatherer<'a> {
-    scribe: Scribe<'a>,
-    pack: &'a Arc<Pack>,
-    viewer: &'a Viewer,
-    board: &'a Board,
-}
-
-impl Gatherer<'_> {
-    fn tile(&self, key: &str, body: &Json, range: Option<&str>) -> Tile {
-        let definition = self.board.tiles.get(key);
-        let state = match body["state"].as_str().unwrap_or("failed") {
-            "failed" => "error",
-            "refused" | "hidden" => "denied",
-            "no_data" => "empty",
-            _ => "ok",
-        };
-        let kind = plain(&body["kind"]);
-        let tile = Tile {
-            id: format!("tile-{key}"),
-            title: plain(&body["label"]),
-            width: definition.map_or(12, |tile| tile.width),
-            height: if kind == "metric" { "small" } else { "medium" },
-            message: if state == "ok" { String::new() } else { self.say(&format!("tile.{state}")) },
-            state,
-            kind,
-            ..Tile::default()
-        };
-        match (state, definition.map(|tile| &tile.kind)) {
-            ("ok", Some(kind)) => self.filled(tile, kind, body, range),
-            _ => tile,
-        }
-    }
-
-    fn filled(&self, tile: Tile, kind: &TileKind, body: &Json, range: Option<&str>) -> Tile {
-        match kind {
-            TileKind::Metric { .. } => {
-                let Figure { value, exact, n, delta } = figure(body, self.pack, self.scribe.local);
-                Tile { value, exact, n, delta, ..tile }
-            }
-            TileKind::Report { report, range: own } => {
-                let path = self.path("reports", report, |pack, key| pack.reports().contains_key(key));
-                let own = own.as_ref().map(range_text);
-                let range = own.as_deref().or(range).map(|range| ("range", range));
-                self.report(Tile { href: address(&path, range), ..tile }, body)
-            }
-            TileKind::List { form, view, filter, .. } => {
-                let seen = Seen::new(self.pack, form, self.viewer);
-                let narrowed = filter.as_ref().map(|filter| ("filter", filter.source.as_str()));
-                let pairs = [("view", &**view)].into_iter().chain(narrowed);
-                self.list(Tile { href: address(&seen.path(self.scribe.engine), pairs), ..tile }, &seen, view, body)
-            }
-            TileKind::Text { .. } => Tile { paragraphs: paragraphs(&plain(&body["text"])), ..tile },
-            TileKind::Tasks { tasks } => {
-                let name = match tasks {
-                    formwork_model::pack::analytics::TaskBox::Mine => "mine",
-                    formwork_model::pack::analytics::TaskBox::Team => "team",
-                    _ => "claimable",
-                };
-                self.tasks(Tile { href: address("/inbox", [("box", name)]), ..tile }, name, body)
-            }
-            _ => tile,
-        }
-    }
-
-    fn report(&self, tile: Tile, body: &Json) -> Tile {
-        let Sheet { mut table, sentence, truncated, .. } = sheet(body, self.scribe);
-        let count = table.rows.len();
-        table.rows.truncate(ROWS_MAX);
-        if count == 0 {
-            return self.empty(tile);
-        }
-        let total = if count > ROWS_MAX {
-            self.scribe.local.say("tile.more", &[("n", &count.to_string())])
-        } else {
-            String::new()
-        };
-        Tile { table, sentence, truncated, total, ..tile }
-    }
-
-    fn list(&self, tile: Tile, seen: &Seen, view: &str, body: &Json) -> Tile {
-        let mut columns = columns_of(seen, seen.form.views.get(view));
-        // As many as fit: the whole list is a press away.
-        columns.truncate(usize::from(tile.width) * 2 / 3);
-        let unordered = Sorting { path: "", pairs: &Vec::new(), view: None };
-        let table = table(seen, self.scribe, &columns, body, &unordered);
-        if table.rows.is_empty() {
-            return self.empty(tile);
-        }
-        let total = match body["next"].is_null() {
-            true => String::new(),
-            false => self.scribe.local.say("tile.more", &[("n", &plain(&body["total"]["value"]))]),
-        };
-        Tile { table, total, ..tile }
-    }
-
-    fn tasks(&self, tile: Tile, name: &str, body: &Json) -> Tile {
-        let items = body["items"].as_array().into_iter().flatten();
-        let mut lines: Vec<Line> = items
-            .map(|item| {
-                let id = plain(&item["id"]);
-                line(item, address("/inbox", [("box", name), ("task", id.as_str())]), false, self.scribe)
-            })
-            .collect();
-        if lines.is_empty() {
-            return self.empty(tile);
-        }
-        let is_all = body["next"].is_null() && lines.len() <= LINES_MAX;
-        lines.truncate(LINES_MAX);
-        let total = if is_all { String::new() } else { self.say("tile.inbox") };
-        Tile { lines, total, ..tile }
-    }
-
-    fn empty(&self, tile: Tile) -> Tile {
-        Tile { state: "empty", message: self.say("tile.empty"), ..tile }
-    }
-
-    fn say(&self, key: &str) -> String {
-        self.scribe.local.say(key, &[])
-    }
-
-    fn path(&self, kind: &str, key: &str, has: impl Fn(&Pack, &str) -> bool) -> String {
-        path_of(self.scribe.engine, self.pack, kind, key, has)
-    }
+/// What the address says of timelines: `<tile>.kind=comment`, `<tile>.after=…`.
+fn timelines(pack: &Pack, board: &Key, pairs: &Pairs) -> HashMap<String, (Vec<String>, Option<String>)> {
+    let tiles = pack.boards()[board].tiles.iter();
+    let timelines = tiles.filter(|(_, tile)| matches!(tile.kind, TileKind::Timeline { .. }));
+    let asked = timelines.map(|(key, _)| {
+        let kind = first(pairs, &format!("{key}.kind")).map(str::to_owned);
+        let after = first(pairs, &format!("{key}.after")).map(str::to_owned);
+        (key.to_string(), (kind.into_iter().collect(), after))
+    });
+    asked.collect()
 }

@@ -73,6 +73,13 @@ struct Attempt<'a> {
 
 async fn new(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusal> {
     let seen = creatable(&visit, &form)?;
+    // What a record starts with may stand in the address, as pointers: `?/customer=…`. It is checked like typed values.
+    let query = visit.uri.query().unwrap_or_default().split('&');
+    let preset: Vec<&str> = query.filter(|pair| pair.starts_with('/') || pair.starts_with("%2F")).collect();
+    if !preset.is_empty() {
+        let posted = Posted::new(visit.uri.path(), preset.join("&").as_bytes());
+        return draw(&visit, &seen, Attempt { posted: Some(&posted), ..Attempt::default() }).await;
+    }
     let draft = draft(&visit, &seen, NEW).await?;
     let (posted, kept) = (draft.as_ref().map(|(_, posted)| posted), draft.as_ref().map(|(at, _)| *at));
     draw(&visit, &seen, Attempt { posted, kept, ..Attempt::default() }).await

@@ -2,6 +2,7 @@
 //! a template. Nothing here decides what a viewer may see; that is the engine's projection.
 
 mod arranged;
+mod about;
 mod boards;
 mod boxes;
 mod edit;
@@ -18,6 +19,7 @@ mod search;
 mod selection;
 mod shell;
 mod strangers;
+mod tiles;
 mod track;
 mod undoing;
 mod verbs;

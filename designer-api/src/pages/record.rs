@@ -16,6 +16,7 @@ use formwork_model::pack::form::{FieldKind, Level};
 use formwork_model::pack::workflow::StartOn;
 use formwork_runtime::questions::ListRequest;
 use formwork_store::Failure;
+use formwork_runtime::boards::page_of;
 
 use super::errors::Refusal;
 use super::inbox::tasks_of_record;
@@ -107,6 +108,10 @@ struct Fact {
 
 async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Response, Refusal> {
     let seen = seen(&visit, &form)?;
+    let wants_fields = first(&visit.pairs(), "page") == Some("fields");
+    if let Some(board) = page_of(&seen.pack, &seen.viewer, &seen.form.key).filter(|_| !wants_fields) {
+        return super::boards::open(&visit, &seen.pack, &board, Some(id)).await;
+    }
     let record = visit.engine().record(&seen.pack, &seen.viewer, &seen.form.key, id).await?;
     let local = visit.local(&seen.pack);
     let scribe = visit.scribe(&seen.pack, &seen.viewer, &local);

@@ -15,11 +15,14 @@ const VALUE_MAX: usize = 120;
 /// Something that happened (templates/parts/work.html).
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Event {
-    id: i64,
+    id: String,
     kind: &'static str,
     who: Who,
     at: Time,
     text: String,
+    /// What the record that was filed is called, and where it is; "" for other events.
+    title: String,
+    href: String,
     body: String,
     pub(crate) public: bool,
     internal: bool,
@@ -54,6 +57,42 @@ pub(crate) fn events(history: &Json, seen: &Seen, scribe: Scribe<'_>) -> Vec<Eve
     items.filter_map(|item| event(item, seen, scribe)).collect()
 }
 
+/// The items of a timeline.
+pub(crate) fn timeline(body: &Json, seen: &Seen, scribe: Scribe<'_>) -> Vec<Event> {
+    let items = body["items"].as_array().into_iter().flatten();
+    let shown = items.filter_map(|item| match item["kind"].as_str() {
+        Some("record") => filed(item, seen, scribe),
+        _ => {
+            let mut told = item.clone();
+            told["kind"] = item["event"].clone();
+            event(&told, seen, scribe)
+        }
+    });
+    shown.collect()
+}
+
+/// A record that came to link to this one.
+fn filed(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
+    let local = scribe.local;
+    let (key, form) = seen.pack.forms().get_key_value(item["form"].as_str()?)?;
+    let id = plain(&item["record"]["id"]);
+    let actor = item["actor"]["name"].as_str().map_or_else(|| local.say("activity.system", &[]), str::to_owned);
+    let label = form.label.get(&local.language);
+    Some(Event {
+        kind: "record",
+        who: Who::named(&actor),
+        at: local.time(parse_instant(item["at"].as_str()?)?),
+        text: local.say("event.record.filed", &[("form", &local.inside(label))]),
+        title: item["record"]["title"].as_str().map_or_else(|| local.say("field.unreadable", &[]), str::to_owned),
+        href: scribe.records(key).map(|path| format!("{path}/{id}")).unwrap_or_default(),
+        id,
+        body: String::new(),
+        internal: false,
+        public: false,
+        changes: Vec::new(),
+    })
+}
+
 fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
     let local = scribe.local;
     let name = item["kind"].as_str()?;
@@ -78,11 +117,13 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
         return None;
     }
     Some(Event {
-        id: item["seq"].as_i64().unwrap_or_default(),
+        id: plain(&item["seq"]),
         kind: if item["actor"].is_null() && kind == "change" { "system" } else { kind },
         who: Who::named(&actor),
         at: local.time(parse_instant(item["at"].as_str()?)?),
         text: words(name, item, scribe),
+        title: String::new(),
+        href: String::new(),
         body: if kind == "comment" { plain(&item["data"]["text"]) } else { String::new() },
         public: kind == "comment" && item["data"]["public"] == true,
         internal: kind == "comment" && seen.is_followed() && item["data"]["public"] != true,

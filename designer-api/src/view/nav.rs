@@ -9,7 +9,7 @@ use formwork_core::{Viewer, ViewerKind};
 use formwork_model::pack::NavTarget;
 use formwork_model::{Key, Pack};
 use formwork_runtime::Engine;
-use formwork_runtime::analytics::may_open;
+use formwork_runtime::boards::may_open;
 
 use super::seen::{may_read, path_of};
 
@@ -103,7 +103,9 @@ fn item(engine: &Engine, pack: &Arc<Pack>, viewer: &Viewer, target: &NavTarget) 
 
 /// Without a `nav`: the inbox, boards, forms that have views, reports.
 fn all(pack: &Pack) -> Vec<NavTarget> {
-    let boards = pack.boards().keys().cloned().map(NavTarget::Board);
+    // A board of a form is the page of its records.
+    let boards = pack.boards().iter().filter(|(_, board)| board.of.is_none());
+    let boards = boards.map(|(key, _)| NavTarget::Board(key.clone()));
     let forms =
         pack.forms().iter().filter(|(_, form)| !form.views.is_empty()).map(|(key, _)| NavTarget::Form(key.clone()));
     let reports = pack.reports().keys().cloned().map(NavTarget::Report);

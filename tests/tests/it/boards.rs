@@ -1,0 +1,163 @@
+//! Boards that are the page of a record, over HTTP and on both stores: what they count, and what they must not tell.
+
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+
+use formwork_runtime::cases::Host;
+use formwork_runtime::deploy::Bundle;
+use formwork_runtime::{Channels, Clock};
+use formwork_tests::hosts::{Postgres, Sqlite};
+use formwork_tests::on_both_stores;
+use formwork_tests::packs;
+use formwork_tests::server::{Client, TestServer};
+
+/// The guarded pack with a board for persons. A lead reads persons without their tier, and tickets of their own queues.
+fn with_a_board() -> Bundle {
+    let mut bundle = packs::guarded();
+    for (path, text) in &mut bundle.files {
+        let (from, to) = match path.as_str() {
+            "forms/person.json" => {
+                (r#""access": {"#, r#""access": {"lead": {"read": true, "fields": {"*": "read", "tier": "none"}}, "#)
+            }
+            "forms/ticket.json" => (r#""lead": {"read": true,"#, r#""lead": {"read": "queue in user.queues","#),
+            _ => continue,
+        };
+        assert!(text.contains(from), "{path}");
+        *text = text.replace(from, to);
+        if path == "forms/ticket.json" {
+            let views = r#""views": {"all": {"type": "list", "columns": ["subject", "queue"]}}, "unique": {"#;
+            *text = text.replace(r#""unique": {"#, views);
+        }
+    }
+    let board = r#"{"label": "Page of a person", "for": "person", "roles": ["agent", "lead"], "tiles": {
+        "who": {"type": "record", "fields": ["name", "tier"]},
+        "count": {"type": "metric", "metric": "tickets", "where": "person == record.id"},
+        "by_queue": {"type": "report", "report": "by_queue", "where": "person == record.id"},
+        "list": {"type": "list", "form": "ticket", "view": "all", "where": "person == record.id"},
+        "same": {"type": "list", "form": "ticket", "view": "all", "where": "subject == record.tier"},
+        "path": {"type": "timeline", "sources": {"ticket": "person"}, "limit": 2},
+        "next": {"type": "rules", "decision": "next", "actions": {
+            "gold": {"label": "Send a card", "reason": "Of gold", "form": "ticket", "set": {"person": "=record.id", "subject": "Card"}},
+            "busy": {"label": "Call", "reason": "Two tickets"}}},
+        "new": {"type": "form", "form": "ticket", "set": {"person": "=record.id", "subject": "=record.tier"}}}}"#;
+    let report =
+        r#"{"label": "By queue", "metrics": ["tickets"], "by": {"queue": {"dimension": "queue"}}, "sort": ["queue"]}"#;
+    let decision = r#"{"label": "Next", "for": "person", "hit": "collect",
+        "inputs": {"tier": "tier", "tickets": "count(tickets)"}, "outputs": {"weight": "integer"},
+        "rules": {"gold": {"if": ["'gold'", "-"], "then": ["1"]}, "busy": {"if": ["-", ">= 2"], "then": ["2"]}}}"#;
+    for (path, text) in
+        [("boards/person_page.json", board), ("reports/by_queue.json", report), ("decisions/next.json", decision)]
+    {
+        bundle.files.push((path.to_owned(), text.to_owned()));
+    }
+    bundle
+}
+
+async fn file(client: &Client, form: &str, values: Json) -> String {
+    let (status, body) = client.call(Method::POST, &format!("/api/records/{form}"), values).await;
+    assert_eq!(status, 201, "{body}");
+    body["id"].as_str().expect("an id").to_owned()
+}
+
+async fn text(client: &Client, path: &str) -> (u16, String) {
+    let answer = client.request(Method::GET, path).send().await.expect("the server answers");
+    (answer.status().as_u16(), answer.text().await.expect("text"))
+}
+
+/// Two persons; the first has two tickets, one of them in a queue that the lead does not serve.
+async fn scene(host: &dyn Host) -> (TestServer, Client, Client, String) {
+    let store = host.open("boards").await.expect("the store opens");
+    let server = TestServer::start(store, &with_a_board(), Clock::System, Channels::default()).await;
+    let cat = server.user("cat", &["agent"], &["a", "b"]).await;
+    let lea = server.user("lea", &["lead"], &["a"]).await;
+    let person = file(&cat, "person", json!({"name": "Wang", "tier": "gold"})).await;
+    let other = file(&cat, "person", json!({"name": "Li", "tier": "gold"})).await;
+    for (subject, queue, of) in [("Lost", "a", &person), ("Late", "b", &person), ("Elsewhere", "a", &other)] {
+        file(&cat, "ticket", json!({"subject": subject, "queue": queue, "person": of})).await;
+    }
+    (server, cat, lea, person)
+}
+
+async fn a_board_is_about_its_record(host: &dyn Host) {
+    let (_server, cat, _, person) = scene(host).await;
+    let (status, body) = cat.get(&format!("/api/boards/person_page?record={person}")).await;
+    assert_eq!(status, 200, "{body}");
+    let tiles = &body["tiles"];
+    assert_eq!(body["record"], json!({"form": "person", "id": person, "title": "Wang"}));
+    assert_eq!(tiles["who"]["fields"][1]["value"], "gold", "{body}");
+    assert_eq!(tiles["count"]["value"], "2", "{body}");
+    assert_eq!(tiles["by_queue"]["rows"], json!([["a", "1"], ["b", "1"]]), "{body}");
+    assert_eq!(tiles["list"]["total"]["value"], 2, "{body}");
+    assert_eq!(tiles["same"]["total"]["value"], 0, "{body}");
+    let proposed: Vec<&Json> = tiles["next"]["items"].as_array().expect("items").iter().map(|i| &i["rule"]).collect();
+    assert_eq!(proposed, ["gold", "busy"]);
+    assert_eq!(tiles["next"]["items"][0]["values"], json!({"person": person, "subject": "Card"}));
+    assert_eq!(tiles["new"]["values"], json!({"person": person, "subject": "gold"}));
+
+    // The condition of the list, as a caller writes it, finds the same rows.
+    let filter = tiles["list"]["filter"].as_str().expect("a filter").replace(' ', "%20").replace('=', "%3D");
+    let (status, listed) = cat.get(&format!("/api/records/ticket?filter={filter}")).await;
+    assert_eq!((status, &listed["total"]["value"]), (200, &json!(2)), "{listed}");
+
+    // Two tickets and the person's own beginning, newest first, two to a page.
+    let path = format!("/api/records/person/{person}/timeline?limit=2");
+    let (_, first) = cat.get(&path).await;
+    let titles: Vec<&Json> =
+        first["items"].as_array().expect("items").iter().map(|item| &item["record"]["title"]).collect();
+    assert_eq!(titles, ["Late", "Lost"], "{first}");
+    let (_, rest) = cat.get(&format!("{path}&after={}", first["next"].as_str().expect("more"))).await;
+    assert_eq!(rest["items"][0]["event"], "record.created", "{rest}");
+    assert_eq!((rest["items"].as_array().map(Vec::len), &rest["next"]), (Some(1), &Json::Null), "{rest}");
+    let (_, alone) = cat.get(&format!("/api/records/person/{person}/timeline?kinds=change")).await;
+    assert_eq!(alone["items"].as_array().map(Vec::len), Some(1), "{alone}");
+
+    let (status, page) = text(&cat, &format!("/records/person/{person}")).await;
+    assert_eq!(status, 200);
+    assert!(page.contains("id=\"tile-path\"") && page.contains("Send a card") && !page.contains("Elsewhere"), "{page}");
+    let (status, page) = text(&cat, &format!("/records/person/{person}?page=fields")).await;
+    assert!(status == 200 && !page.contains("id=\"tile-path\"") && page.contains("Wang"));
+    let (status, page) = text(&cat, &format!("/records/ticket/new?%2Fsubject=Card&%2Fperson={person}")).await;
+    assert!(status == 200 && page.contains("value=\"Card\"") && page.contains(&person), "{page}");
+}
+
+async fn a_board_tells_no_more_than_its_reader_reads(host: &dyn Host) {
+    let (server, _, lea, person) = scene(host).await;
+    let (status, body) = lea.get(&format!("/api/boards/person_page?record={person}")).await;
+    assert_eq!(status, 200, "{body}");
+    let tiles = &body["tiles"];
+    assert_eq!((&tiles["count"]["value"], &tiles["list"]["total"]["value"]), (&json!("1"), &json!(1)), "{body}");
+    // What rests on the tier is not for her: a condition, a decision, a preset.
+    for hidden in ["same", "next"] {
+        assert_eq!(tiles[hidden]["state"], "hidden", "{body}");
+    }
+    assert_eq!(tiles["new"]["values"], json!({"person": person}));
+    let (_, page) = text(&lea, &format!("/records/person/{person}")).await;
+    let (_, timeline) = lea.get(&format!("/api/records/person/{person}/timeline")).await;
+    for told in [body.to_string(), page, timeline.to_string()] {
+        assert!(told.contains("Lost"), "{told}");
+        for secret in ["gold", "Late", "Send a card"] {
+            assert!(!told.contains(secret), "{secret}: {told}");
+        }
+    }
+
+    // A record one may not read is one that never was.
+    let ben = server.user("ben", &["agent"], &["a"]).await;
+    let unknown = "00000000-0000-7000-8000-000000000000";
+    for path in ["/api/boards/person_page?record=", "/records/person/"] {
+        let (status, mine) = text(&ben, &format!("{path}{person}")).await;
+        let (_, nobodys) = text(&ben, &format!("{path}{unknown}")).await;
+        let same = |text: String, id: &str| text.replace(id, "").split("trace").next().unwrap_or_default().len();
+        assert_eq!(status, 404, "{mine}");
+        assert_eq!(same(mine, &person), same(nobodys, unknown));
+    }
+    for (path, expected) in [
+        ("/api/boards/person_page".to_owned(), 400),
+        (format!("/api/reports/by_queue?record={person}"), 400),
+        (format!("/api/records/person/{person}/timeline?kinds=all"), 404),
+    ] {
+        let (status, body) = ben.get(&path).await;
+        assert!(status == expected || status == 400, "{path}: {status} {body}");
+    }
+}
+
+on_both_stores!(a_board_is_about_its_record, a_board_tells_no_more_than_its_reader_reads);
