@@ -92,6 +92,7 @@ async fn export(
         limit: PAGE,
         after: None,
         q: query.q,
+        narrowed: None,
     };
     let export = Export { server, caller, pack, viewer, form, columns, request, guard: query.guard != Some(0) };
     // The first page is read before anything is sent: what is refused is refused as a whole.

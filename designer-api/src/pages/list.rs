@@ -81,6 +81,7 @@ pub(super) fn request(seen: &Seen, pairs: &Pairs, zone: Tz) -> Result<ListReques
         limit: ROWS,
         after: first(pairs, "after").map(str::to_owned),
         q: first(pairs, "q").map(str::to_owned),
+        narrowed: None,
     })
 }
 

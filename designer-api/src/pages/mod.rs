@@ -1,8 +1,8 @@
 //! The pages people see. Handlers gather and templates draw: a handler calls the engine, builds one view struct and names
 //! a template. Nothing here decides what a viewer may see; that is the engine's projection.
 
-mod arranged;
 mod about;
+mod arranged;
 mod boards;
 mod boxes;
 mod edit;

@@ -14,9 +14,9 @@ use uuid::Uuid;
 use formwork_core::Act;
 use formwork_model::pack::form::{FieldKind, Level};
 use formwork_model::pack::workflow::StartOn;
+use formwork_runtime::boards::page_of;
 use formwork_runtime::questions::ListRequest;
 use formwork_store::Failure;
-use formwork_runtime::boards::page_of;
 
 use super::errors::Refusal;
 use super::inbox::tasks_of_record;

@@ -11,8 +11,9 @@ use formwork_model::Pack;
 use formwork_model::pack::analytics::{Board, TileKind};
 
 use super::about::{self, Chip, Proposal};
-use super::list::{Sorting, columns_of, table};
+use super::list::{Sorting, table};
 use crate::view::cell::{Scribe, plain};
+use crate::view::columns::columns_of;
 use crate::view::field::{Field, Link, Table};
 use crate::view::format::Time;
 use crate::view::history::Event;
