@@ -46,6 +46,18 @@ test("log-in page", async ({ page }) => {
   expect(complaints).toEqual([]);
 });
 
+test("pages of people who are not logged in", async ({ page }) => {
+  const complaints = watch(page);
+  await page.goto("/p/ticket");
+  await inspect(page, "public-form");
+  await page.getByRole("button", { name: "提交服务工单" }).last().click();
+  await expect(page.locator("#summary")).toBeVisible();
+  await inspect(page, "public-form-rejected");
+  await page.goto("/p/track");
+  await inspect(page, "track");
+  expect(complaints).toEqual([]);
+});
+
 test("pages of a team lead", async ({ page }) => {
   const complaints = watch(page);
   await logIn(page, "team_lead");
