@@ -35,7 +35,7 @@ test("a traveller files, is asked and answers; the agent hears it", async ({ pag
   await logIn(page, "team_lead");
   await page.goto(`/records/ticket?view=all&q=${encodeURIComponent("退票手续费有疑问")}`);
   await page.locator("tbody tr a").first().click();
-  await page.getByPlaceholder("写评论").fill("请提供电子客票号");
+  await page.getByPlaceholder("写评论，仅内部可见").fill("请提供电子客票号");
   await page.getByRole("button", { name: "回复客户" }).click();
   await page.getByRole("button", { name: "领取任务" }).click();
 
