@@ -295,8 +295,8 @@ fn pages_carry_nothing_inline() {
 }
 
 /// Keys that are put together from a part that is known and one that is not: `error.` + kind.
-const PUT_TOGETHER: [&str; 9] =
-    ["error.", "event.", "inbox.box.", "notice.", "range.", "role.", "system.", "task.resume.", "tile."];
+const PUT_TOGETHER: [&str; 10] =
+    ["error.", "event.", "inbox.box.", "notice.", "range.", "role.", "system.", "task.resume.", "tile.", "timeline."];
 
 #[test]
 fn every_text_of_the_catalogue_is_used() {
