@@ -36,7 +36,7 @@ pub fn schema(kind: Kind) -> Value {
 }
 
 /// What stands in scope where an expression stands, by the word of `x-formwork-expression`.
-const SCOPES: [(&str, &str); 10] = [
+const SCOPES: [(&str, &str); 12] = [
     (
         "form",
         "the record's fields, bare; `user.x`, `settings.x`; `old.x` where it is being written; `parent.x` in a row",
@@ -52,6 +52,11 @@ const SCOPES: [(&str, &str); 10] = [
     ("cell", "`?`, the input of the column; a value alone is compared with it"),
     ("inputs", "the inputs of the decision, by name"),
     ("row of the file", "`row.x` or `row['x']`, the text in that column"),
+    (
+        "tile",
+        "the fields of the records shown or counted, bare; `user.x`; on a board `for` a form `record.x`, its record",
+    ),
+    ("record", "`record.x`, the record of the board; `user.x`"),
     ("recipe", "`i`, `as_of`, `rng(n)`, `ref('form', k)`, `pick(k, …)`"),
 ];
 

@@ -15,7 +15,7 @@ pub struct List {
     pub view: String,
     /// Only these.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form record user", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "tile", true)))]
     pub filter: Option<Formula>,
     /// Most rows.
     #[serde(default = "limit_default")]

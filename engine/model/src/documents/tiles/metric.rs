@@ -14,7 +14,7 @@ pub struct Metric {
     pub metric: String,
     /// Only these records of its dataset's form.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form record user", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "tile", true)))]
     pub filter: Option<Formula>,
     /// Parameters instead of the reader's.
     #[serde(default)]

@@ -13,7 +13,7 @@ pub struct Report {
     pub report: String,
     /// Only these records of its datasets' form.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form record user", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", "tile", true)))]
     pub filter: Option<Formula>,
     /// Parameters instead of the reader's.
     #[serde(default)]
