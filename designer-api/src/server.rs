@@ -14,7 +14,6 @@ use tower_http::timeout::TimeoutLayer;
 
 use formwork_runtime::Engine;
 
-use crate::api::imports::ImportJobs;
 use crate::strangers::Strangers;
 use crate::view::templates::Templates;
 use crate::{api, assets, pages};
@@ -25,8 +24,6 @@ pub struct Server {
     pub engine: Arc<Engine>,
     /// The pages' templates.
     pub templates: Templates,
-    /// Running and finished imports of this process.
-    pub imports: ImportJobs,
     /// Users to be offered on the log-in page of a demonstration: (login, name).
     pub demo_users: Vec<(String, String)>,
     /// What holds back people who are not logged in.

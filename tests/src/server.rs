@@ -9,7 +9,6 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use formwork::api::imports::ImportJobs;
 use formwork::server::{Server, router};
 use formwork::view::templates::Templates;
 use formwork_model::Key;
@@ -47,7 +46,6 @@ impl TestServer {
         let server = Server {
             engine: engine.clone(),
             templates: Templates::new(),
-            imports: ImportJobs::default(),
             demo_users: Vec::new(),
             strangers: Default::default(),
             virtual_clock: false,

@@ -61,5 +61,5 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(analytics::routes())
         .merge(packs::routes())
         .merge(openapi::routes());
-    sized(ordinary, BODY_BYTES_MAX).merge(sized(imports::routes(), imports::FILE_BYTES_MAX))
+    sized(ordinary, BODY_BYTES_MAX).merge(sized(imports::routes(), imports::BODY_BYTES_MAX))
 }

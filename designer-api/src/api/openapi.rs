@@ -275,9 +275,10 @@ pub const FIXED: &[(&str, &str, &str)] = &[
     ("/api/packs/{pack}/check", "post", "Check a pack"),
     ("/api/packs/{pack}/plan", "post", "What deploying it would change"),
     ("/api/packs/{pack}/deploy", "post", "Deploy what the plan says"),
-    ("/api/imports/{import}", "post", "Import a file"),
+    ("/api/imports/{import}", "post", "Import a file into a form, or by an import definition"),
     ("/api/imports/{import}", "get", "How far an import is"),
     ("/api/imports/{import}/errors.csv", "get", "The rows it refused"),
+    ("/api/imports/{import}/{verb}", "post", "Check, run, cancel or undo an import"),
 ];
 
 fn body(schema: &Value) -> Value {

@@ -15,7 +15,6 @@ use formwork_runtime::{Clock, Engine};
 
 use super::environment::{File, StoreOptions, start_engine};
 use super::{Folder, Outcome, definitions, print};
-use crate::api::imports::ImportJobs;
 use crate::server::{Server, router};
 use crate::view::templates::Templates;
 
@@ -71,7 +70,6 @@ impl Serve {
         let server = Arc::new(Server {
             engine: engine.clone(),
             templates: Templates::new(),
-            imports: ImportJobs::default(),
             demo_users,
             strangers: Default::default(),
             virtual_clock: self.virtual_clock,

@@ -1,13 +1,15 @@
 //! What a stimulus changes: everything one transaction writes.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value as Json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use formwork_model::Key;
 
 use crate::instance::{Instance, Subscription, Task, TimerRow};
 use crate::record::Record;
+use crate::stimulus::Mark;
 
 /// Everything one stimulus writes, set-wise. The store adds change-log rows for each record change by itself.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +38,8 @@ pub struct ChangeSet {
     pub events: Vec<Event>,
     /// Incidents opened.
     pub incidents: Vec<Incident>,
+    /// The row of a file that this was, where the import is kept.
+    pub fed: Option<FedRow>,
     /// What the caller is told.
     pub reply: Reply,
 }
@@ -59,6 +63,33 @@ impl RecordChange {
     pub fn id(&self) -> Uuid {
         self.after.as_ref().or(self.before.as_ref()).expect("a change has a before or an after").id
     }
+}
+
+/// A row of a file that is done with: inserted, a second insert is a conflict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FedRow {
+    /// Where it stands.
+    pub mark: Mark,
+    /// `created updated unchanged undone`.
+    pub outcome: &'static str,
+    /// What it did.
+    pub records: Vec<FedRecord>,
+}
+
+/// What a row of a file did to one record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FedRecord {
+    /// The form.
+    pub form: Key,
+    /// The record.
+    pub id: Uuid,
+    /// Its version afterwards.
+    pub version: i64,
+    /// What was done.
+    pub outcome: Written,
+    /// Of a changed record, the values it had before, as on the wire; none where they cannot be restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Map<String, Json>>,
 }
 
 /// A message stored in the transaction that caused it.
@@ -142,6 +173,8 @@ pub enum Reply {
         /// What was done.
         outcome: Written,
     },
+    /// A row of a file went in, or was taken back: what it did to each record.
+    Fed(Vec<FedRecord>),
     /// A record was deleted.
     Deleted,
     /// A task was acted on.
@@ -160,7 +193,8 @@ pub enum Reply {
 }
 
 /// What a write did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Written {
     /// There was none before.
     Created,
@@ -168,4 +202,22 @@ pub enum Written {
     Updated,
     /// It held these values already.
     Unchanged,
+}
+
+impl ChangeSet {
+    /// Adds what another decision of the same transaction writes; its reply is left aside.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.records.extend(other.records);
+        self.instances.extend(other.instances);
+        self.start_keys.extend(other.start_keys);
+        self.tasks.extend(other.tasks);
+        self.timers_set.extend(other.timers_set);
+        self.timers_removed.extend(other.timers_removed);
+        self.subscriptions_set.extend(other.subscriptions_set);
+        self.subscriptions_removed.extend(other.subscriptions_removed);
+        self.messages.extend(other.messages);
+        self.outbox.extend(other.outbox);
+        self.events.extend(other.events);
+        self.incidents.extend(other.incidents);
+    }
 }

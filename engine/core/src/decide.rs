@@ -10,6 +10,7 @@ use crate::Stop;
 use crate::acts;
 use crate::change::ChangeSet;
 use crate::facts::Facts;
+use crate::feed::Row;
 use crate::ids::Ids;
 use crate::scene::{Completed, Context};
 use crate::stimulus::{Act, Stimulus};
@@ -27,6 +28,13 @@ pub fn decide(
 ) -> Result<ChangeSet, Stop> {
     // Both stores keep microseconds.
     let at = stimulus.at.trunc_subsecs(6);
+    match &stimulus.act {
+        Act::Feed { entries, effects, mark } => {
+            return Row::new(pack, packs, stimulus, at, facts).feed(entries, *effects, mark.as_ref());
+        }
+        Act::Unfeed { records, mark } => return Row::new(pack, packs, stimulus, at, facts).unfeed(records, mark),
+        _ => {}
+    }
     let (kept, pinned) = (Completed::default(), Completed::default());
     let mut turn = Turn {
         context: Context::new(pack, facts, at, &stimulus.actor, &kept),
@@ -49,6 +57,8 @@ fn act<'a>(turn: &mut Turn<'a>, act: &'a Act) -> Result<(), Stop> {
         Act::Delete { form, id, expected_version } => acts::delete(turn, form, *id, *expected_version),
         Act::Undo { form, id, expected_version } => acts::undo(turn, form, *id, *expected_version),
         Act::Upsert { form, by, values, effects } => acts::upsert(turn, form, by, values, *effects),
+        // Decided above, record by record.
+        Act::Feed { .. } | Act::Unfeed { .. } => Ok(()),
         Act::Task { id, verb } => acts::task(turn, *id, verb),
         Act::Start { workflow, record, key } => acts::start(turn, workflow, *record, key),
         Act::Scheduled { workflow, start, due_at, row } => acts::scheduled(turn, workflow, start, *due_at, *row),

@@ -10,12 +10,14 @@
 pub mod access;
 mod acts;
 pub mod calendar;
+mod cells;
 pub mod change;
 pub mod decide;
 mod decision;
 mod diff;
 pub mod eval;
 pub mod facts;
+pub mod feed;
 pub mod form;
 pub mod ids;
 pub mod instance;

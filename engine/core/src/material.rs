@@ -10,22 +10,25 @@ use uuid::Uuid;
 use formwork_model::expr::Ir;
 use formwork_model::expr::ir::{Function, Name};
 use formwork_model::pack::calendar::Calendar;
-use formwork_model::pack::material::{Demo, Import, OnError};
+use formwork_model::pack::form::{Field, Form};
+use formwork_model::pack::material::{Demo, Feed, Import, OnError};
 use formwork_model::{Key, Pack, Value};
 
+use crate::cells;
 use crate::eval::{Environment, Names, Nothing, evaluate, evaluate_expr, holds};
 use crate::messages::{message, wanted};
 use crate::rejection::FieldError;
+use crate::stimulus::Feeding;
 use crate::viewer::Viewer;
 use crate::wire;
 
 /// A row of a file, mapped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MappedRow {
-    /// The values of the upsert key as one text: equal for rows of the same record.
-    pub key: String,
-    /// Values by field, as on the wire. A cell that does not fit is left out.
-    pub values: Map<String, Json>,
+    /// The values of the upsert keys as one text: equal for rows of the same records. None where every row is new.
+    pub key: Option<String>,
+    /// What it says of each form. A cell that does not fit is left out.
+    pub entries: Vec<Feeding>,
     /// The cells that do not fit.
     pub bad: Vec<BadCell>,
 }
@@ -33,13 +36,13 @@ pub struct MappedRow {
 /// A cell that does not fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BadCell {
-    /// What is wrong, with the field as pointer.
+    /// What is wrong, with the field as pointer; below its form where the row feeds several.
     pub error: FieldError,
     /// What the file holds.
     pub value: String,
 }
 
-/// Maps a row: none when the definition leaves it out. Empty cells are null. A row without a value in its upsert key is
+/// Maps a row: none when the definition leaves it out. Empty cells are null. A row without a value in an upsert key is
 /// refused: it could never be found again.
 pub fn import_row(
     pack: &Pack,
@@ -51,62 +54,116 @@ pub fn import_row(
     let viewer = Viewer::system(language);
     let names = Columns { pack, columns };
     let environment = Environment::new(now, *pack.timezone(), &viewer, &names, &Nothing);
-    let form = pack.form(&import.form);
-    if let Some(filter) = &import.filter {
-        match holds(filter, &environment) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(_) => {
-                let message = message(language, "overflow", form.label.get(language), "");
-                let error = FieldError { code: "overflow".to_owned(), pointer: String::new(), message, hint: None };
-                return Err(vec![BadCell { error, value: names.cells(&filter.ir) }]);
+    let mut mapped = MappedRow { key: None, entries: Vec::new(), bad: Vec::new() };
+    let (mut places, mut keyless) = (Vec::new(), false);
+    for feed in &import.into {
+        let form = pack.form(&feed.form);
+        let mapping = Mapping { pack, import, feed, form, language, names: &names, environment: &environment };
+        if let Some(filter) = &feed.filter {
+            match holds(filter, &environment) {
+                Ok(true) => {}
+                Ok(false) => {
+                    places.push(None);
+                    continue;
+                }
+                Err(_) => {
+                    let message = message(language, "overflow", form.label.get(language), "");
+                    let error = FieldError { code: "overflow".to_owned(), pointer: String::new(), message, hint: None };
+                    return Err(vec![BadCell { error, value: names.cells(&filter.ir) }]);
+                }
             }
         }
+        let values = mapping.values(&mut mapped.bad);
+        match mapping.key(&values, &mut mapped.bad) {
+            Some(key) if feed.upsert.is_empty() => drop(key),
+            Some(key) => {
+                let known = mapped.key.get_or_insert_default();
+                known.push_str(&format!("{}\u{1f}{key}\u{1e}", feed.form));
+            }
+            None => keyless = true,
+        }
+        places.push(Some(mapped.entries.len()));
+        // The place among the entries; a form the row leaves out is linked to by nobody.
+        let linked = feed
+            .links
+            .iter()
+            .filter_map(|(field, to)| Some((form.fields[*field].key.clone(), places.get(*to).copied().flatten()?)));
+        let links = linked.collect();
+        mapped.entries.push(Feeding { form: feed.form.clone(), by: feed.upsert.clone(), values, links });
     }
-    let (mut values, mut bad) = (Map::new(), Vec::new());
-    for (index, expr) in &import.columns {
-        let field = &form.fields[*index];
-        let misfit = |code: &str, limit: &str, value: String| {
-            let message = message(language, code, field.label.get(language), limit);
-            let pointer = format!("/{}", field.key);
-            BadCell { error: FieldError { code: code.to_owned(), pointer, message, hint: None }, value }
+    if keyless || (!mapped.bad.is_empty() && import.on_error == OnError::Reject) {
+        return Err(mapped.bad);
+    }
+    Ok((!mapped.entries.is_empty()).then_some(mapped))
+}
+
+/// A row on its way into one form.
+struct Mapping<'a> {
+    pack: &'a Pack,
+    import: &'a Import,
+    feed: &'a Feed,
+    form: &'a Form,
+    language: &'a str,
+    names: &'a Columns<'a>,
+    environment: &'a Environment<'a>,
+}
+
+impl Mapping<'_> {
+    fn bad(&self, field: &Field, code: &str, limit: &str, value: String) -> BadCell {
+        let message = message(self.language, code, field.label.get(self.language), limit);
+        let pointer = match self.import.into.len() {
+            1 => format!("/{}", field.key),
+            _ => format!("/{}/{}", self.form.key, field.key),
         };
-        match evaluate_expr(expr, &environment) {
-            Ok(Value::Null) => match unconverted(&expr.ir, &environment, &names) {
-                Some(cell) => bad.push(misfit("wrong_type", wanted(language, field.kind.name()), cell)),
-                None => {
-                    values.insert(field.key.to_string(), Json::Null);
-                }
-            },
-            Ok(value) => {
-                values.insert(field.key.to_string(), wire::render(&value, &expr.ty));
-            }
-            Err(_) => bad.push(misfit("overflow", "", names.cells(&expr.ir))),
-        }
+        BadCell { error: FieldError { code: code.to_owned(), pointer, message, hint: None }, value }
     }
-    let (mut key, mut keyless) = (Vec::new(), false);
-    for index in &import.upsert {
-        let field = &form.fields[*index];
-        match values.get(&*field.key) {
-            Some(value) if !value.is_null() => {
-                key.push(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-            }
-            found => {
-                keyless = true;
-                // A key that is there but does not fit has been told already.
-                if found.is_some() {
-                    let message = message(language, "required", field.label.get(language), "");
-                    let pointer = format!("/{}", field.key);
-                    let error = FieldError { code: "required".to_owned(), pointer, message, hint: None };
-                    bad.push(BadCell { error, value: String::new() });
+
+    fn values(&self, bad: &mut Vec<BadCell>) -> Map<String, Json> {
+        let mut values = Map::new();
+        for (index, expr) in &self.feed.columns {
+            let field = &self.form.fields[*index];
+            match evaluate_expr(expr, self.environment) {
+                Ok(Value::Null) => match unconverted(&expr.ir, self.environment, self.names) {
+                    Some(cell) => {
+                        bad.push(self.bad(field, "wrong_type", wanted(self.language, field.kind.name()), cell));
+                    }
+                    None => {
+                        values.insert(field.key.to_string(), Json::Null);
+                    }
+                },
+                Ok(Value::Text(cell)) if self.import.is_by_hand => {
+                    values.insert(field.key.to_string(), cells::read(self.pack, field, &cell));
                 }
+                Ok(value) => {
+                    values.insert(field.key.to_string(), wire::render(&value, &expr.ty));
+                }
+                Err(_) => bad.push(self.bad(field, "overflow", "", self.names.cells(&expr.ir))),
             }
         }
+        values
     }
-    if keyless || (!bad.is_empty() && import.on_error == OnError::Reject) {
-        return Err(bad);
+
+    /// The key of the record as one text; none where a part of it is missing. A link to a record of the same row is as
+    /// good as that record's own key.
+    fn key(&self, values: &Map<String, Json>, bad: &mut Vec<BadCell>) -> Option<String> {
+        let (mut key, mut keyless) = (Vec::new(), false);
+        for index in self.feed.upsert.iter().filter(|index| !self.feed.links.contains_key(*index)) {
+            let field = &self.form.fields[*index];
+            match values.get(&*field.key) {
+                Some(value) if !value.is_null() => {
+                    key.push(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+                }
+                found => {
+                    keyless = true;
+                    // A key that is there but does not fit has been told already.
+                    if found.is_some() {
+                        bad.push(self.bad(field, "required", "", String::new()));
+                    }
+                }
+            }
+        }
+        (!keyless).then(|| key.join("\u{1f}"))
     }
-    Ok(Some(MappedRow { key: key.join("\u{1f}"), values, bad }))
 }
 
 /// The text of a filled cell that a conversion makes nothing of: why the whole is null.
@@ -131,6 +188,11 @@ fn columns_of(ir: &Ir) -> Vec<String> {
         }
     });
     columns
+}
+
+/// Whether a cell is a value of the field, as far as can be told without looking anything up.
+pub fn cell_fits(pack: &Pack, field: &Field, cell: &str) -> bool {
+    cells::fits(pack, field, cell)
 }
 
 /// What earlier recipes made.

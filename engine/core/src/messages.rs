@@ -44,7 +44,8 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
         "ragged" => {
             ("这一行的列数与表头不同（{limit}）", "the row has another number of columns than the header ({limit})")
         }
-        "encoding" => ("列“{label}”不是 UTF-8 编码", "column `{label}` is not UTF-8"),
+        "encoding" => ("列“{label}”含有不符合 {limit} 编码的字节", "column `{label}` holds bytes that are not {limit}"),
+        "not_restorable" => ("原来的值无法恢复，请手工修改", "the former values cannot be restored; change it by hand"),
         "unreadable" => ("这一行无法读取（{limit}）", "the row cannot be read ({limit})"),
         "repeated" => (
             "与第 {limit} 行的编号相同，以先出现的一行为准",

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use formwork_model::Key;
 use formwork_model::pack::workflow::Resume;
 
+use crate::change::FedRecord;
 use crate::viewer::Viewer;
 
 /// One thing that happens, with everything that would otherwise be read from the world: time and randomness.
@@ -73,6 +74,23 @@ pub enum Act {
         values: Map<String, Json>,
         /// What creating sets off.
         effects: Effects,
+    },
+    /// Feed one row of a file to one or more forms: all of it, or nothing (imports).
+    Feed {
+        /// What the row says of each form, in this order.
+        entries: Vec<Feeding>,
+        /// What creating sets off.
+        effects: Effects,
+        /// Where it stands in an import that is kept.
+        mark: Option<Mark>,
+    },
+    /// Take a row back: delete what it has created, restore what it has changed; nothing of it where any of its records
+    /// has moved on.
+    Unfeed {
+        /// What the row did, in the order it was done; versions are those the records have if nobody touched them.
+        records: Vec<FedRecord>,
+        /// Where it stands in its import.
+        mark: Mark,
     },
     /// Act on a task.
     Task {
@@ -146,6 +164,45 @@ pub enum Act {
         /// What is said.
         text: String,
     },
+}
+
+/// What a row of a file says of one form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feeding {
+    /// The form.
+    pub form: Key,
+    /// Positions of the fields that find the record; none where a new one is made.
+    pub by: Vec<usize>,
+    /// Values by field, as on the wire.
+    pub values: Map<String, Json>,
+    /// Link fields, and the place among the entries of the record they hold: an earlier one.
+    pub links: Vec<(Key, usize)>,
+}
+
+/// The place of a row in an import that is kept. One row of one pass is written at most once, ever.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// The import.
+    pub import: Uuid,
+    /// Which of its passes.
+    pub pass: Pass,
+    /// Number of the row, counted from 0.
+    pub row: u64,
+    /// Line of the file it starts in, counted from 1.
+    pub line: u64,
+    /// What is told of it although it goes in: a list of errors of cells that were left empty.
+    pub errors: Json,
+}
+
+/// The passes over a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Looks what would happen, writes nothing.
+    Check,
+    /// Writes.
+    Run,
+    /// Takes back.
+    Undo,
 }
 
 /// What an administrator does with an instance.

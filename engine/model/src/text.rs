@@ -27,6 +27,15 @@ impl Text {
         }
     }
 
+    /// The text in every language it has.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let (plain, languages) = match self {
+            Text::Plain(text) => (Some(text), None),
+            Text::Languages(map) => (None, Some(map.values())),
+        };
+        plain.into_iter().chain(languages.into_iter().flatten()).map(String::as_str)
+    }
+
     /// Whether the text exists in `language`.
     pub fn has(&self, language: &str) -> bool {
         match self {

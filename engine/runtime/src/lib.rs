@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 use formwork_core::ids::Ids;
 use formwork_core::{Act, Rejection, RejectionKind, Stimulus, Viewer};
-use formwork_model::Pack;
+use formwork_model::{Key, Pack};
 use formwork_store::{Committed, Failure, Fault, Question, Store, Submission, User};
 
 pub use channels::{Channels, Sender, Webhook};
@@ -212,7 +212,12 @@ impl Engine {
             let user = self.store.user(id).await?;
             *actor = self.viewer(&pack, user.as_ref(), &language);
         }
-        if let Act::Upsert { form, by, .. } = &mut submission.stimulus.act {
+        let finding: Vec<(&Key, &mut Vec<usize>)> = match &mut submission.stimulus.act {
+            Act::Upsert { form, by, .. } => vec![(form, by)],
+            Act::Feed { entries, .. } => entries.iter_mut().map(|entry| (&entry.form, &mut entry.by)).collect(),
+            _ => Vec::new(),
+        };
+        for (form, by) in finding {
             let fields = &submission.pack.form(form).fields;
             let places = by.iter().map(|&at| Some(pack.forms().get(form)?.field(&fields[at].key)?.0));
             let Some(places) = places.collect::<Option<Vec<_>>>() else {

@@ -72,6 +72,14 @@ pub(crate) const MESSAGE: Selection = Selection {
     kinds: &[Text, Text, Text, Text, Text, Text, Text, Id, Text, Id, Time, Text, Integer, Integer, Text],
 };
 
+pub(crate) const IMPORT: Selection = Selection {
+    columns: "id, owner, pack, form, name, size, state, settings, counts, problem, created_at, updated_at, epoch",
+    kinds: &[Id, Id, Text, Text, Text, Integer, Text, Document, Document, Text, Time, Time, Integer],
+};
+
+pub(crate) const IMPORT_ROW: Selection =
+    Selection { columns: "row, line, outcome, records, errors", kinds: &[Integer, Integer, Text, Document, Document] };
+
 pub(crate) const DEPLOYMENT: Selection =
     Selection { columns: "number, pack, version, hash, at", kinds: &[Integer, Text, Text, Text, Time] };
 
@@ -353,6 +361,7 @@ pub(crate) fn reply_document(reply: &Reply) -> Json {
             };
             json!({"is": "record", "form": &**form, "id": id, "version": version, "outcome": outcome})
         }
+        Reply::Fed(records) => json!({"is": "fed", "records": records}),
         Reply::Deleted => json!({"is": "deleted"}),
         Reply::Task { id, state } => json!({"is": "task", "id": id, "state": state}),
         Reply::Instance(id) => json!({"is": "instance", "id": id}),
@@ -378,6 +387,10 @@ pub(crate) fn reply_of(document: &Json) -> Result<Reply, Fault> {
                 _ => Written::Unchanged,
             },
         },
+        "fed" => {
+            let records = serde_json::from_value(document["records"].clone());
+            Reply::Fed(records.map_err(|error| Fault::of("reading a stored reply", error))?)
+        }
         "deleted" => Reply::Deleted,
         "task" => Reply::Task {
             id: id()?,

@@ -13,6 +13,7 @@ mod decide;
 mod deployment;
 mod dialect;
 mod engine;
+mod imports;
 mod incidents;
 mod kept;
 mod layout;
@@ -39,11 +40,13 @@ use uuid::Uuid;
 
 use formwork_core::change::{Event, Reply};
 use formwork_core::facts::UserFacts;
+use formwork_core::stimulus::Pass;
 use formwork_core::{Facts, Record, Rejection, RejectionKind, Stimulus, Stop};
 use formwork_model::{Key, Pack};
 
 pub use decide::Decider;
 pub use deployment::{Deploy, DeployFailure, Migration, Step};
+pub use imports::{ImportJob, ImportRow, ImportRows, KEPT_DAYS};
 pub use lower::Unsupported;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
@@ -439,6 +442,45 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Uuid>, Fault>;
 
+    // --- imports ---------------------------------------------------------------------------------------------------
+
+    /// Keeps a new import with its file in pieces of text.
+    async fn put_import(&self, job: &ImportJob, parts: Vec<String>) -> Result<(), Fault>;
+    /// An import; none where there is none, or none any more.
+    async fn import_job(&self, id: Uuid) -> Result<Option<ImportJob>, Fault>;
+    /// The newest imports of a user.
+    async fn imports_of(&self, owner: Uuid, limit: u32) -> Result<Vec<ImportJob>, Fault>;
+    /// The pieces of its file.
+    async fn import_file(&self, id: Uuid) -> Result<Vec<String>, Fault>;
+    /// Moves an import on to another state (and settings), if it still is in one of `from`; false where it is not.
+    async fn step_import(
+        &self,
+        id: Uuid,
+        from: &[&str],
+        to: &str,
+        settings: Option<&Json>,
+        at: DateTime<Utc>,
+    ) -> Result<bool, Fault>;
+    /// Takes up, under a lease, an import that is to be worked on and that nobody holds.
+    async fn claim_import(&self, at: DateTime<Utc>, lease_until: DateTime<Utc>) -> Result<Option<ImportJob>, Fault>;
+    /// Says how far it is (`counts`) and keeps the lease; the state it is in now, none where the lease was lost.
+    async fn beat_import(
+        &self,
+        job: &ImportJob,
+        at: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Option<String>, Fault>;
+    /// Ends the work with the state, counts and problem of `job`; false where the lease was lost.
+    async fn end_import(&self, job: &ImportJob, at: DateTime<Utc>) -> Result<bool, Fault>;
+    /// Keeps what became of rows that wrote nothing; those that are kept already stay as they are.
+    async fn note_import_rows(&self, id: Uuid, pass: Pass, rows: &[ImportRow]) -> Result<(), Fault>;
+    /// Forgets the rows of a pass.
+    async fn forget_import_rows(&self, id: Uuid, pass: Pass) -> Result<(), Fault>;
+    /// Number and outcome of every row of a pass that is done with.
+    async fn import_outcomes(&self, id: Uuid, pass: Pass) -> Result<Vec<(i64, String)>, Fault>;
+    /// Rows of a pass, by number.
+    async fn import_rows(&self, id: Uuid, pass: Pass, which: &ImportRows) -> Result<Vec<ImportRow>, Fault>;
+
     // --- the columnar copy -----------------------------------------------------------------------------------------
 
     /// Change-log rows after `after`, in commit order, at most `limit`; on PostgreSQL only those below the oldest
@@ -454,7 +496,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// History of everything, oldest first, after an event number: for cases and the audit page.
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<(i64, Event)>, Fault>;
-    /// Removes what nobody asks for any more: old replies and sessions that are over.
+    /// Removes what nobody asks for any more: old replies, sessions that are over, old imports.
     async fn clean(&self, at: DateTime<Utc>) -> Result<(), Fault>;
     /// Whether the store answers and its system tables are there.
     async fn ready(&self) -> Result<(), Fault>;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use formwork_core::change::{Event, OutboxMessage};
 use formwork_core::eval::{self, Environment};
+use formwork_core::stimulus::Pass;
 use formwork_core::{Record, Viewer};
 use formwork_model::expr::Ir;
 use formwork_model::{Key, Pack};
@@ -19,8 +20,8 @@ use crate::engine::{Command, Engine};
 use crate::load::{Context, Load, Locking, RecordLoad, page};
 use crate::statement::Select;
 use crate::{
-    Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault, Kept,
-    Migration, Question, StoppedInstance, Store, Submission, User, kept, people, work, write,
+    Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault, ImportJob,
+    ImportRow, ImportRows, Kept, Migration, Question, StoppedInstance, Store, Submission, User, imports, kept, people, work, write,
 };
 
 #[async_trait]
@@ -263,6 +264,66 @@ impl<E: Engine> Store for E {
         self.rows(select).await?.into_iter().map(|row| Reader::new(row).id()).collect()
     }
 
+    async fn put_import(&self, job: &ImportJob, parts: Vec<String>) -> Result<(), Fault> {
+        imports::put(self, job, parts).await
+    }
+
+    async fn import_job(&self, id: Uuid) -> Result<Option<ImportJob>, Fault> {
+        imports::job(self, id).await
+    }
+
+    async fn imports_of(&self, owner: Uuid, limit: u32) -> Result<Vec<ImportJob>, Fault> {
+        imports::of_owner(self, owner, limit).await
+    }
+
+    async fn import_file(&self, id: Uuid) -> Result<Vec<String>, Fault> {
+        imports::file(self, id).await
+    }
+
+    async fn step_import(
+        &self,
+        id: Uuid,
+        from: &[&str],
+        to: &str,
+        settings: Option<&Json>,
+        at: DateTime<Utc>,
+    ) -> Result<bool, Fault> {
+        imports::step(self, id, from, to, settings, at).await
+    }
+
+    async fn claim_import(&self, at: DateTime<Utc>, lease_until: DateTime<Utc>) -> Result<Option<ImportJob>, Fault> {
+        imports::claim(self, at, lease_until).await
+    }
+
+    async fn beat_import(
+        &self,
+        job: &ImportJob,
+        at: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Option<String>, Fault> {
+        imports::beat(self, job, at, lease_until).await
+    }
+
+    async fn end_import(&self, job: &ImportJob, at: DateTime<Utc>) -> Result<bool, Fault> {
+        imports::end(self, job, at).await
+    }
+
+    async fn note_import_rows(&self, id: Uuid, pass: Pass, rows: &[ImportRow]) -> Result<(), Fault> {
+        imports::note(self, id, pass, rows).await
+    }
+
+    async fn forget_import_rows(&self, id: Uuid, pass: Pass) -> Result<(), Fault> {
+        imports::forget(self, id, pass).await
+    }
+
+    async fn import_outcomes(&self, id: Uuid, pass: Pass) -> Result<Vec<(i64, String)>, Fault> {
+        imports::outcomes(self, id, pass).await
+    }
+
+    async fn import_rows(&self, id: Uuid, pass: Pass, which: &ImportRows) -> Result<Vec<ImportRow>, Fault> {
+        imports::rows(self, id, pass, which).await
+    }
+
     async fn changes(&self, after: i64, limit: u32) -> Result<Vec<Change>, Fault> {
         crate::changes::after(self, after, limit).await
     }
@@ -318,15 +379,17 @@ const DRAFTS_KEPT_DAYS: i64 = 90;
 /// Days for which what was done to many can be undone at once.
 const UNDO_KEPT_DAYS: i64 = 7;
 
-/// Removes what nobody asks for any more: old replies, drafts and undos, and sessions that are over.
+/// Removes what nobody asks for any more: old replies, drafts, undos and imports, and sessions that are over.
 fn outdated(dialect: Dialect, at: DateTime<Utc>) -> Vec<Command> {
     let before = |days| bind_instant(dialect, at - chrono::TimeDelta::days(days));
-    vec![
+    let mut commands = vec![
         Command::new("DELETE FROM fw_request WHERE at < $1", vec![before(REQUESTS_KEPT_DAYS)]),
         Command::new("DELETE FROM fw_kept WHERE kind = 'draft' AND at < $1", vec![before(DRAFTS_KEPT_DAYS)]),
         Command::new("DELETE FROM fw_kept WHERE kind = 'undo' AND at < $1", vec![before(UNDO_KEPT_DAYS)]),
         Command::new("DELETE FROM fw_session WHERE until < $1", vec![bind_instant(dialect, at)]),
-    ]
+    ];
+    commands.extend(imports::outdated(dialect, at));
+    commands
 }
 
 /// The filter with everything computed that reads no row; the engine itself asks.

@@ -1,16 +1,19 @@
 //! Create a record, or update the one whose unique fields hold the same values: imports and seed rows.
 
 use serde_json::{Map, Value as Json};
+use uuid::Uuid;
 
+use formwork_model::pack::form::Level;
 use formwork_model::{Key, Value};
 
 use super::{create, forbidden, projection, update};
-use crate::Stop;
+use crate::access::Projection;
 use crate::facts::Need;
 use crate::form::invalid;
 use crate::stimulus::Effects;
 use crate::turn::Turn;
 use crate::viewer::ViewerKind;
+use crate::{Stop, wire};
 
 /// See the module.
 pub(crate) fn upsert(
@@ -21,6 +24,12 @@ pub(crate) fn upsert(
     effects: Effects,
 ) -> Result<(), Stop> {
     let projection = projection(turn, form)?;
+    if let Some(id) = found(turn, &projection, by, values)? {
+        let mut others = values.clone();
+        others.retain(|key, _| by.iter().all(|&position| *projection.form().fields[position].key != **key));
+        turn.change.reply = update::apply(turn, &projection, id, None, &others)?;
+        return Ok(());
+    }
     let levels = (turn.actor().kind != ViewerKind::System).then(|| projection.levels());
     let mut session = create::filled(turn, form, values, levels)?;
     let found: Vec<Value> = by.iter().map(|position| session.record().values[*position].clone()).collect();
@@ -57,5 +66,41 @@ pub(crate) fn upsert(
             session.draw_numbers();
             create::finish(turn, session, effects)
         }
+    }
+}
+
+/// The record that holds the values of the key, where the actor may see a part of it and not write it: so a record is
+/// found by its running number.
+fn found(
+    turn: &Turn<'_>,
+    projection: &Projection,
+    by: &[usize],
+    values: &Map<String, Json>,
+) -> Result<Option<Uuid>, Stop> {
+    let mut key = Vec::with_capacity(by.len());
+    let is_written = |position: &usize| {
+        projection.levels().field(*position) == Level::Write && !projection.form().fields[*position].is_derived()
+    };
+    if turn.actor().kind == ViewerKind::System || by.iter().all(is_written) {
+        return Ok(None);
+    }
+    for &position in by {
+        let field = &projection.form().fields[position];
+        let seen = projection.levels().field(position) >= Level::Read;
+        let value = values.get(&*field.key).filter(|_| seen);
+        match value.map(|value| wire::parse(turn.context.pack, field, value)) {
+            Some(Ok(wire::Input::Value(value))) if !value.is_null() => key.push(value),
+            _ => return Ok(None),
+        }
+    }
+    let form = projection.form();
+    let has_filter = form.uniques.values().any(|unique| unique.filter.is_some() && unique.fields == by);
+    if by.is_empty() || has_filter {
+        return Ok(None);
+    }
+    let need = Need::Unique { form: form.key.clone(), fields: by.to_vec(), values: key, unique: None };
+    match turn.context.facts.unique(&need) {
+        Some(found) => Ok(found),
+        None => Err(Stop::Need(vec![need])),
     }
 }

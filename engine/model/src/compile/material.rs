@@ -8,7 +8,7 @@ use crate::documents::{Kind, demo as demo_author, import as import_author};
 use crate::expr::ir::{BinaryOp, Function};
 use crate::expr::{Expr, Ir, Scope, Type};
 use crate::pack::form::{Field, Form};
-use crate::pack::material::{Demo, Import, OnError, Seed};
+use crate::pack::material::{Demo, Encoding, Feed, Import, OnError, Seed};
 use crate::value::Value;
 
 use super::context::Context;
@@ -16,7 +16,7 @@ use super::form::position;
 use super::literal;
 use super::load::Document;
 
-/// Compiles an import; nothing where its form is unknown.
+/// Compiles an import; nothing where none of its forms is known.
 pub(super) fn import(
     context: &Context<'_>,
     document: &Document<import_author::Import>,
@@ -25,44 +25,76 @@ pub(super) fn import(
     let author = &document.body;
     let at = &document.at;
     let label = context.text(&author.label, &at.key("label"));
-    let (form, into) = author.into.iter().next()?;
-    let at_into = at.key("into").key(form);
-    if !context.refers(Kind::Form, form, &at_into) {
-        return None;
-    }
-    let form = forms.get(form.as_str())?;
-    let upsert = upsert_key(context, form, &into.key, &at_into.key("key"));
-    let mut scope = Scope::new(context.shapes, Vec::new());
-    scope.columns = true;
-    let mut columns = IndexMap::new();
-    for (name, formula) in &into.columns {
-        let at = at_into.key("columns").key(name);
-        let Some((position, field)) = writable(context, form, name, &at) else { continue };
-        let Some(expr) = context.check(formula, &scope, None, &at) else { continue };
-        fits(context, &expr, field, &at);
-        columns.insert(position, expr);
-    }
-    for (index, position) in upsert.iter().enumerate() {
-        if !columns.contains_key(position) && into.columns.get(&*form.fields[*position].key).is_none() {
-            let message = format!("the key `{}` has no column", form.fields[*position].key);
-            context.error("FW0403", &at_into.key("key").index(index), message);
+    let mut into: Vec<Feed> = Vec::new();
+    for (form, fed) in &author.into {
+        let at_into = at.key("into").key(form);
+        if context.refers(Kind::Form, form, &at_into)
+            && let Some(form) = forms.get(form.as_str())
+        {
+            let feed = feed(context, form, fed, &into, &at_into);
+            into.push(feed);
         }
     }
-    Some(Import {
+    (!into.is_empty()).then(|| Import {
         key: document.key.clone(),
         label,
-        delimiter: delimiter(context, author.delimiter.as_deref(), &at.key("delimiter")),
-        form: form.key.clone(),
-        upsert,
-        columns,
-        filter: context.condition(into.filter.as_ref(), &scope, &at_into.key("where")),
+        encoding: author.encoding.map(|encoding| match encoding {
+            import_author::Encoding::Utf8 => Encoding::Utf8,
+            import_author::Encoding::Gb18030 => Encoding::Gb18030,
+        }),
+        delimiter: author.delimiter.as_deref().and_then(|text| delimiter(context, text, &at.key("delimiter"))),
+        into,
         on_error: match author.on_error {
             import_author::OnErrorWord::Reject => OnError::Reject,
             import_author::OnErrorWord::Null => OnError::Null,
         },
         starts: author.starts,
         notify: author.notify,
+        is_by_hand: false,
     })
+}
+
+/// Compiles what a row becomes in one form; `before` are the forms fed before it.
+fn feed(context: &Context<'_>, form: &Form, author: &import_author::Into, before: &[Feed], at: &At) -> Feed {
+    let upsert = upsert_key(context, form, &author.key, &at.key("key"));
+    let mut scope = Scope::new(context.shapes, Vec::new());
+    scope.columns = true;
+    let mut columns = IndexMap::new();
+    for (name, formula) in &author.columns {
+        let at = at.key("columns").key(name);
+        let Some((position, field)) = writable(context, form, name, &at) else { continue };
+        let Some(expr) = context.check(formula, &scope, None, &at) else { continue };
+        fits(context, &expr, field, &at);
+        columns.insert(position, expr);
+    }
+    let mut links = IndexMap::new();
+    for (name, to) in &author.links {
+        let at = at.key("links").key(name);
+        let Some((position, field)) = writable(context, form, name, &at) else { continue };
+        let place = before.iter().position(|feed| *feed.form == **to);
+        match place {
+            _ if author.columns.get(name).is_some() => {
+                context.error_at_key("FW0403", &at, format!("`{name}` has a column already"), None);
+            }
+            Some(place) if *field.ty() == Type::Link(before[place].form.clone()) => {
+                links.insert(position, place);
+            }
+            Some(_) => context.error("FW0402", &at, format!("`{name}` holds {}, this is link({to})", field.ty())),
+            None => {
+                let hint = Some("links lead to forms that stand before in `into`".to_owned());
+                context.error_hint("FW0403", &at, format!("`{to}` is not fed before `{}`", form.key), hint);
+            }
+        }
+    }
+    for (index, position) in upsert.iter().enumerate() {
+        let key = &form.fields[*position].key;
+        let is_filled = columns.contains_key(position) || links.contains_key(position);
+        if !is_filled && author.columns.get(&**key).is_none() && author.links.get(&**key).is_none() {
+            context.error("FW0403", &at.key("key").index(index), format!("the key `{key}` has no column"));
+        }
+    }
+    let filter = context.condition(author.filter.as_ref(), &scope, &at.key("where"));
+    Feed { form: form.key.clone(), upsert, columns, links, filter }
 }
 
 /// What tells records apart must be unique, or a repeated import would not find them.
@@ -113,13 +145,12 @@ fn constants(ir: &Ir) -> Vec<&str> {
     }
 }
 
-fn delimiter(context: &Context<'_>, given: Option<&str>, at: &At) -> u8 {
-    let Some(text) = given else { return b',' };
+fn delimiter(context: &Context<'_>, text: &str, at: &At) -> Option<u8> {
     match text.as_bytes() {
-        [byte] if *byte != b'"' && *byte != b'\n' && *byte != b'\r' => *byte,
+        [byte] if *byte != b'"' && *byte != b'\n' && *byte != b'\r' => Some(*byte),
         _ => {
             context.error("FW0408", at, format!("`{text}` cannot stand between columns"));
-            b','
+            None
         }
     }
 }

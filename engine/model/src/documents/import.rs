@@ -16,14 +16,13 @@ pub struct Import {
     pub source: ImportSource,
     /// Its format.
     pub format: ImportFormat,
-    /// Its encoding.
-    #[serde(default)]
-    pub encoding: Encoding,
-    /// Between columns; a comma where absent.
+    /// Its encoding; told from its bytes where absent.
+    pub encoding: Option<Encoding>,
+    /// Between columns; told from its first lines where absent.
     #[schemars(length(min = 1, max = 1))]
     pub delimiter: Option<String>,
-    /// The form fed by each row.
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+    /// The forms fed by each row, in this order: all of a row goes in, or nothing of it.
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 8))]
     pub into: Keyed<Into>,
     /// What a value that does not fit does.
     #[serde(default)]
@@ -64,13 +63,15 @@ pub enum ImportFormat {
 }
 
 /// Encodings of files.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub enum Encoding {
     /// UTF-8.
-    #[default]
     #[serde(rename = "utf-8")]
     Utf8,
+    /// GB18030, and with it GBK and GB 2312.
+    #[serde(rename = "gb18030")]
+    Gb18030,
 }
 
 /// How a row becomes a record.
@@ -83,6 +84,9 @@ pub struct Into {
     /// Fields and their expressions over `row`.
     #[schemars(extend("minProperties" = 1, "additionalProperties" = formulas("the field's type", "row of the file")))]
     pub columns: Keyed<Formula>,
+    /// Link fields, and the form fed before whose record of the same row they hold.
+    #[serde(default)]
+    pub links: Keyed<String>,
     /// Which rows.
     #[serde(rename = "where")]
     #[schemars(extend("x-formwork-expression" = expression("boolean", "row of the file", false)))]

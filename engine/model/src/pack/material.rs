@@ -34,29 +34,52 @@ pub struct Import {
     pub key: Key,
     /// Shown to people.
     pub label: Text,
-    /// Between columns.
-    pub delimiter: u8,
-    /// The form fed by each row.
-    pub form: Key,
-    /// Positions of the fields that tell whether the record is there already; a unique of the form.
-    pub upsert: Vec<usize>,
-    /// Field position → expression over `row`.
-    pub columns: IndexMap<usize, Expr>,
-    /// Which rows; all where absent.
-    pub filter: Option<Expr>,
+    /// The encoding of its files; told from their bytes where absent.
+    pub encoding: Option<Encoding>,
+    /// Between columns; told from the first lines where absent.
+    pub delimiter: Option<u8>,
+    /// The forms fed by each row, in this order; at least one.
+    pub into: Vec<Feed>,
     /// What a value that does not fit does.
     pub on_error: OnError,
     /// Whether workflows start.
     pub starts: bool,
     /// Whether messages leave.
     pub notify: bool,
+    /// Whether cells are read as people write them: labels of options, dates with slashes, thousands apart.
+    pub is_by_hand: bool,
+}
+
+/// How a row becomes a record of one form.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// The form.
+    pub form: Key,
+    /// Positions of the fields that tell whether the record is there already, a unique of the form; none where every row
+    /// is a new record.
+    pub upsert: Vec<usize>,
+    /// Field position → expression over `row`.
+    pub columns: IndexMap<usize, Expr>,
+    /// Link field position → place in [`Import::into`] of a feed before this one.
+    pub links: IndexMap<usize, usize>,
+    /// Which rows; all where absent.
+    pub filter: Option<Expr>,
+}
+
+/// Encodings of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8.
+    Utf8,
+    /// GB18030, and with it GBK and GB 2312.
+    Gb18030,
 }
 
 impl Import {
     /// The columns it reads: a file without one of them is another file.
     pub fn columns_read(&self) -> BTreeSet<String> {
         let mut columns = BTreeSet::new();
-        for expr in self.columns.values().chain(&self.filter) {
+        for expr in self.into.iter().flat_map(|feed| feed.columns.values().chain(&feed.filter)) {
             expr.ir.walk(&mut |node| {
                 if let Ir::Name(Name::Column(column)) = node {
                     columns.insert(column.to_string());

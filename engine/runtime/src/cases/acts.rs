@@ -209,7 +209,7 @@ impl World<'_> {
             Ok(done) => Ok(Ok(json!({
                 "created": done.created,
                 "updated": done.updated,
-                "skipped": done.skipped,
+                "skipped": done.skipped + done.unchanged,
                 "rejected": done.errors.len(),
             }))),
             Err(ImportError::Fault(fault)) => Err(fault),

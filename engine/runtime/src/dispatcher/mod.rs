@@ -1,7 +1,7 @@
-//! Work that comes due: timers, schedules and messages, each in a loop of its own, so that none waits for another.
+//! Work that comes due: timers, schedules, messages and imports, each in a loop of its own, so that none waits for another.
 //!
 //! Every node runs the same loops; nothing here is exclusive. A timer is claimed by the stimulus that fires it (its row is
-//! locked and removed in that transaction), a schedule by its start keys, a message by a lease. What fails waits longer
+//! locked and removed in that transaction), a schedule by its start keys, a message and an import by a lease. What fails waits longer
 //! each time, and what stands behind it goes on.
 
 mod failing;
@@ -37,6 +37,7 @@ pub(crate) struct Due {
     schedules: Mutex<Failing<String>>,
     wake_timers: Notify,
     wake_messages: Notify,
+    wake_imports: Notify,
 }
 
 impl Due {
@@ -45,18 +46,37 @@ impl Due {
         self.wake_timers.notify_one();
         self.wake_messages.notify_one();
     }
+
+    /// An import is to be worked on.
+    pub(crate) fn wake_imports(&self) {
+        self.wake_imports.notify_one();
+    }
 }
 
 impl Engine {
     /// Runs due work until the future is dropped.
     pub async fn run_dispatcher(self: Arc<Self>) {
-        tokio::join!(self.run_timers(), self.run_schedules(), self.run_messages(), self.run_housekeeping());
+        tokio::join!(
+            self.run_timers(),
+            self.run_schedules(),
+            self.run_messages(),
+            self.run_imports(),
+            self.run_housekeeping()
+        );
+    }
+
+    async fn run_imports(&self) {
+        loop {
+            passed(self.work_imports().await);
+            let _ = tokio::time::timeout(POLL, self.due.wake_imports.notified()).await;
+        }
     }
 
     /// Runs everything that is due now; how much it did.
     pub async fn run_due(&self) -> Result<usize, Fault> {
         self.keep_house().await?;
-        Ok(self.fire_timers().await? + self.run_due_schedules().await? + self.deliver_messages().await?)
+        let fired = self.fire_timers().await? + self.run_due_schedules().await?;
+        Ok(fired + self.deliver_messages().await? + self.work_imports().await?)
     }
 
     /// Moves a virtual clock to `target`, stopping at every instant at which something comes due.

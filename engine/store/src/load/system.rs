@@ -252,11 +252,12 @@ impl Target {
     }
 }
 
-/// The record an act names.
-pub(crate) fn subjects(act: &Act) -> Option<(Key, Uuid)> {
+/// The records an act names.
+pub(crate) fn subjects(act: &Act) -> Vec<(Key, Uuid)> {
     match act {
-        Act::Update { form, id, .. } | Act::Delete { form, id, .. } => Some((form.clone(), *id)),
-        _ => None,
+        Act::Update { form, id, .. } | Act::Delete { form, id, .. } => vec![(form.clone(), *id)],
+        Act::Unfeed { records, .. } => records.iter().map(|record| (record.form.clone(), record.id)).collect(),
+        _ => Vec::new(),
     }
 }
 

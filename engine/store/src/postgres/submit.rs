@@ -400,7 +400,7 @@ fn concerned(act: &Act, facts: &Facts) -> HashSet<Uuid> {
     let of_instances = facts.instances.values().flatten().filter_map(|instance| instance.record.as_ref());
     let of_tasks = facts.tasks.values().flatten().filter_map(|task| task.record.as_ref());
     let mut subjects: HashSet<Uuid> = of_instances.chain(of_tasks).map(|(_, id)| *id).collect();
-    if let Act::Upsert { .. } = act {
+    if let Act::Upsert { .. } | Act::Feed { .. } = act {
         subjects.extend(facts.uniques.iter().filter_map(|(_, found)| *found));
     }
     subjects

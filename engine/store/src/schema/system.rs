@@ -61,6 +61,15 @@ pub(crate) const STEPS: &[&[&str]] = &[
         "CREATE TABLE fw_kept (owner @id NOT NULL, kind @text NOT NULL, scope @text NOT NULL, name @text NOT NULL, at @time NOT NULL, body @json NOT NULL, PRIMARY KEY (owner, kind, scope, name))",
         "CREATE INDEX fw_kept_scope ON fw_kept (kind, scope, at)",
     ],
+    &[
+        "CREATE TABLE fw_import (id @id PRIMARY KEY, owner @id, pack @text NOT NULL, form @text NOT NULL, name @text NOT NULL, size @int NOT NULL, state @text NOT NULL, settings @json NOT NULL, counts @json NOT NULL, problem @text, created_at @time NOT NULL, updated_at @time NOT NULL, epoch @int NOT NULL, lease_until @time)",
+        "CREATE INDEX fw_import_owner ON fw_import (owner, created_at)",
+        "CREATE INDEX fw_import_due ON fw_import (updated_at) WHERE state IN ('checking', 'running', 'cancelling', 'undoing')",
+        // content: a piece of the gzipped file, in base64.
+        "CREATE TABLE fw_import_part (import @id NOT NULL, number @int NOT NULL, content @text NOT NULL, PRIMARY KEY (import, number))",
+        // pass: 0 check, 1 run, 2 undo; told: how many errors there are.
+        "CREATE TABLE fw_import_row (import @id NOT NULL, pass @int NOT NULL, row @int NOT NULL, line @int NOT NULL, outcome @text NOT NULL, records @json NOT NULL, errors @json NOT NULL, told @int NOT NULL, PRIMARY KEY (import, pass, row))",
+    ],
 ];
 
 /// The table that says how many steps have run.

@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use formwork_core::Stimulus;
-use formwork_core::change::{ChangeSet, Event, OutboxMessage, Reply};
+use formwork_core::change::{ChangeSet, Event, FedRow, OutboxMessage, Reply};
 use formwork_core::instance::{Instance, Subscription, Task, TimerRow};
 use formwork_model::Key;
 
 use super::{Batches, request_actor, unfit};
 use crate::codec::{COPY, REMINDER, pool_words, reply_document, status_word, task_status_word};
 use crate::dialect::{Bound, ColumnKind, Dialect, Unfit, bind_id, bind_instant};
+use crate::imports::{pass_number, told};
 use crate::statement::Action;
 use crate::{Failure, Fault};
 
@@ -67,6 +68,10 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet) -> R
         let cells = cells.text("code", incident.code)?.text("message", &incident.message)?;
         add(batches, Action::Insert, "fw_incident", 0, cells.time("at", Some(incident.at)));
     }
+    if let Some(fed) = &changes.fed {
+        add(batches, Action::Insert, "fw_import_row", 3, fed_cells(dialect, fed)?);
+    }
+    // The last rows of all: SQLite tells the number of the newest.
     for change in &changes.records {
         let cells = Cells::new(dialect).text("pack", pack)?.text("form", &change.form)?;
         add(batches, Action::Insert, "fw_change", 0, cells.id("record", Some(change.id())));
@@ -89,6 +94,14 @@ pub(super) fn request(
     }
     add(batches, Action::Insert, "fw_request", 2, cells.time("at", Some(stimulus.at)));
     Ok(())
+}
+
+fn fed_cells(dialect: Dialect, fed: &FedRow) -> Result<Cells, Failure> {
+    let mark = &fed.mark;
+    let cells = Cells::new(dialect).id("import", Some(mark.import));
+    let cells = cells.integer("pass", Some(pass_number(mark.pass))).number("row", mark.row)?;
+    let cells = cells.number("line", mark.line)?.text("outcome", fed.outcome)?.json("records", &fed.records)?;
+    Ok(cells.json("errors", &mark.errors)?.integer("told", Some(told(&mark.errors))))
 }
 
 fn instance_cells(dialect: Dialect, pack: &str, instance: &Instance) -> Result<Cells, Failure> {
