@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use formwork_model::expr::ir::Slot;
 use formwork_model::pack::form::{Level, View};
+use formwork_runtime::imports::may_import;
 use formwork_runtime::questions::ListRequest;
 
 use super::arranged::{self, Arranged};
@@ -39,6 +40,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 struct ListView {
     total: String,
     new: Option<Link>,
+    import: Option<Link>,
     tabs: Vec<Tab>,
     bar: Bar,
     table: Table,
@@ -105,6 +107,10 @@ async fn list(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusa
     let active = if first(&pairs, "saved").is_some() { None } else { view.map(|(key, _)| &**key) };
     let mut tabs = tabs(&seen, active, &path, &local.language, views.is_empty());
     tabs.extend(arranged::tabs(&path, &views, &pairs));
+    let import = may_import(&seen.pack, &seen.viewer, &seen.form.key).then(|| Link {
+        label: visit.say("import.title", &[]),
+        href: path.replacen("/records/", "/imports/new?form=", 1),
+    });
     let sorting = Sorting { path: &path, pairs: &pairs, view: view.map(|(_, view)| view) };
     let mut table = table(&seen, scribe, &columns, &answer, &sorting);
     remember(&mut table, &pairs);
@@ -112,6 +118,7 @@ async fn list(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusa
     let list = ListView {
         total: total(&answer["total"], &visit),
         new,
+        import,
         tabs,
         bar: bar(&seen, view.map(|(_, view)| view), &local, &path, &pairs),
         pager: pager(&answer, &path, &pairs, &visit),

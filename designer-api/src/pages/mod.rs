@@ -8,6 +8,7 @@ mod boxes;
 mod edit;
 mod errors;
 mod home;
+mod imports;
 mod inbox;
 mod linked;
 mod list;
@@ -50,6 +51,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(verbs::routes())
         .merge(boards::routes())
         .merge(reports::routes())
+        .merge(imports::routes())
         .fallback(errors::nothing_here)
         .layer(from_fn_with_state(server.clone(), errors::drawn))
 }

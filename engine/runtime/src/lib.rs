@@ -107,6 +107,7 @@ impl Engine {
     pub async fn start(store: Arc<dyn Store>, environment: Environment) -> Result<Arc<Self>, Fault> {
         let registry = Registry::default();
         registry.reload(&*store).await?;
+        store.free_imports().await?;
         Ok(Arc::new(Self {
             replica: Replica::new(environment.replica_bytes_max),
             sender: Sender::new(environment.channels, environment.message_file),

@@ -177,6 +177,15 @@ pub(crate) async fn step(
     Ok(engine.change(vec![Command::new(sql, params)]).await? == [1])
 }
 
+/// Lets go every lease where no other process can have the store open: whoever held one is dead.
+pub(crate) async fn free(engine: &impl Engine) -> Result<(), Fault> {
+    if engine.dialect() == Dialect::Postgres {
+        return Ok(());
+    }
+    let sql = format!("UPDATE fw_import SET lease_until = NULL WHERE state IN {UNDER_WAY}");
+    engine.change(vec![Command::new(sql, Vec::new())]).await.map(drop)
+}
+
 /// Takes up an import that is to be worked on and that nobody holds.
 pub(crate) async fn claim(
     engine: &impl Engine,

@@ -463,6 +463,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<bool, Fault>;
     /// Takes up, under a lease, an import that is to be worked on and that nobody holds.
     async fn claim_import(&self, at: DateTime<Utc>, lease_until: DateTime<Utc>) -> Result<Option<ImportJob>, Fault>;
+    /// Lets go the leases of a process that died, where it must have: no other can have the embedded store open.
+    async fn free_imports(&self) -> Result<(), Fault>;
     /// Says how far it is (`counts`) and keeps the lease; the state it is in now, none where the lease was lost.
     async fn beat_import(
         &self,

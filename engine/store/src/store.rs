@@ -295,6 +295,10 @@ impl<E: Engine> Store for E {
         imports::claim(self, at, lease_until).await
     }
 
+    async fn free_imports(&self) -> Result<(), Fault> {
+        imports::free(self).await
+    }
+
     async fn beat_import(
         &self,
         job: &ImportJob,

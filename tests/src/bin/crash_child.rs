@@ -10,23 +10,29 @@ use serde_json::json;
 use formwork_core::stimulus::Effects;
 use formwork_core::{Act, Viewer};
 use formwork_model::Pack;
+use formwork_runtime::imports::NewImport;
 use formwork_runtime::{Channels, Clock, Engine, Environment, Seeds};
 use formwork_store::{Failure, PostgresStore, SqliteStore, Store, postgres, sqlite};
 use formwork_tests::packs;
 
 const CLIENTS: usize = 64;
+/// Rows of the import that is kept.
+const KEPT_ROWS: u32 = 6_000;
 
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let (kind, place, round) = match (arguments.next(), arguments.next(), arguments.next()) {
         (Some(kind), Some(place), Some(round)) => (kind, place, round),
-        _ => panic!("usage: crash_child sqlite|postgres PLACE ROUND"),
+        _ => panic!("usage: crash_child sqlite|postgres PLACE ROUND|import:ID"),
     };
     let engine = start(&kind, &place).await;
     engine.deploy_if_safe(&packs::waiting()).await.expect("the pack is deployed");
     let dispatcher = tokio::spawn(engine.clone().run_dispatcher());
     say("ready");
+    if let Some(id) = round.strip_prefix("import:") {
+        return import_once(&engine, id).await;
+    }
     for client in 0..CLIENTS {
         tokio::spawn(file_for_ever(engine.clone(), format!("{round}.{client}")));
     }
@@ -76,6 +82,41 @@ async fn file_for_ever(engine: Arc<Engine>, prefix: String) {
 async fn submitted(engine: &Engine, pack: &Arc<Pack>, act: &Act, key: &Option<(String, String)>) {
     while let Err(failure) = engine.submit(pack, Viewer::system("en"), act.clone(), key.clone()).await {
         assert!(matches!(failure, Failure::Busy(_)), "{failure:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+/// Begins an import that is kept, or watches the one that was begun, and says how far it is until it is done.
+async fn import_once(engine: &Arc<Engine>, id: &str) {
+    let id = match id.parse() {
+        Ok(id) => id,
+        Err(_) => {
+            let pack = engine.deployed().packs[0].clone();
+            let rows = (0..KEPT_ROWS).map(|row| format!("kept.{row},{row}\n")).collect::<String>();
+            let file = format!("what,number\n{rows}");
+            let new = NewImport {
+                form: "request".into(),
+                definition: Some("bulk".into()),
+                owner: None,
+                language: "en".to_owned(),
+                name: "kept.csv".to_owned(),
+                file: file.as_bytes(),
+                encoding: None,
+                delimiter: None,
+                mapping: None,
+            };
+            let job = engine.begin_import(&pack, new).await.expect("the file is taken in");
+            engine.run_import(&job).await.expect("the import starts");
+            job.id
+        }
+    };
+    say(&format!("job {id}"));
+    loop {
+        let job = engine.store().import_job(id).await.expect("the store answers").expect("the import is there");
+        say(&format!("at {}", job.counts["run"]["read"]));
+        if job.state != "running" {
+            return say(&job.state);
+        }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }

@@ -109,7 +109,7 @@ async fn the_first_of_a_repeated_id_wins_and_a_second_run_changes_nothing(host: 
     let before = written(&server).await;
     assert_eq!(before.0.len() as u64, expected.created);
     let second = import(&server, "tweets", &file).await;
-    assert_eq!((second.created, second.updated, second.skipped), (0, 0, expected.created));
+    assert_eq!((second.created, second.updated, second.unchanged), (0, 0, expected.created));
     assert!(written(&server).await == before, "nothing was written");
 }
 

@@ -8,6 +8,8 @@ mod crash;
 mod deploy;
 mod dispatcher;
 mod http;
+mod import_crash;
+mod import_jobs;
 mod imports;
 mod instances;
 mod lists;

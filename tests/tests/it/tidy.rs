@@ -295,8 +295,25 @@ fn pages_carry_nothing_inline() {
 }
 
 /// Keys that are put together from a part that is known and one that is not: `error.` + kind.
-const PUT_TOGETHER: [&str; 10] =
-    ["error.", "event.", "inbox.box.", "notice.", "range.", "role.", "system.", "task.resume.", "tile.", "timeline."];
+const PUT_TOGETHER: [&str; 17] = [
+    "error.",
+    "event.",
+    "import.count.",
+    "import.delimiter.",
+    "import.encoding.",
+    "import.problem.",
+    "import.sentence.",
+    "import.state.",
+    "import.step.",
+    "inbox.box.",
+    "notice.",
+    "range.",
+    "role.",
+    "system.",
+    "task.resume.",
+    "tile.",
+    "timeline.",
+];
 
 #[test]
 fn every_text_of_the_catalogue_is_used() {

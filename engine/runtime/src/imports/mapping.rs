@@ -145,6 +145,12 @@ pub(super) fn targets(projection: &Projection) -> impl Iterator<Item = (usize, &
     })
 }
 
+/// The fields a file may fill in, for whoever chooses.
+pub fn targets_of(pack: &Arc<Pack>, viewer: &Viewer, form: &Key) -> Vec<Field> {
+    let projection = Projection::new(pack, form, viewer, None);
+    targets(&projection).map(|(_, field)| field.clone()).collect()
+}
+
 /// Refuses a file that lacks a column which the import reads.
 pub(super) fn complete(import: &Import, header: &[String]) -> Result<(), ImportError> {
     let missing = import.columns_read().into_iter().filter(|column| !header.contains(column));

@@ -25,8 +25,8 @@ use formwork_model::Pack;
 use formwork_store::{Failure, Fault};
 
 use crate::Engine;
-pub use jobs::{Counts, FILE_BYTES_MAX, NewImport, Settings, Tally, may_import};
-pub use mapping::{Mapping, keys_of};
+pub use jobs::{Counts, FILE_BYTES_MAX, NewImport, Plan, Settings, Tally, may_import};
+pub use mapping::{Mapping, keys_of, targets_of};
 pub use sheet::{DELIMITERS, Reading, Sheet, encoding_name, encoding_named, unpacked};
 
 use run::Run;

@@ -58,7 +58,7 @@ impl Engine {
         let plan = match self.import_plan(&job).await {
             Ok(plan) => plan,
             Err(ImportError::Fault(fault)) => return Err(fault),
-            Err(problem) => return self.fail(job, &problem.to_string()).await,
+            Err(problem) => return self.fail(job, problem.code()).await,
         };
         let mut counts = plan.counts.clone();
         let before = tally(&mut counts, &job.state).clone();
@@ -85,7 +85,7 @@ impl Engine {
                 error!(import = %work.job.id, error = ?fault, "the work on an import broke off");
                 Ok(())
             }
-            Err(problem) => self.fail(work.job, &problem.to_string()).await,
+            Err(problem) => self.fail(work.job, problem.code()).await,
         }
     }
 
