@@ -160,20 +160,22 @@ pub(crate) async fn step(
     at: DateTime<Utc>,
 ) -> Result<bool, Fault> {
     let dialect = engine.dialect();
-    let mut params = vec![bind_id(dialect, id), text(to), bind_instant(dialect, at)];
-    let mut set = "state = $2, updated_at = $3, problem = NULL".to_owned();
+    let mut params = vec![text(to), bind_instant(dialect, at)];
+    let mut set = "state = $1, updated_at = $2, problem = NULL".to_owned();
     if to != "cancelling" {
         // Nobody waits for a lease of the step before.
         set.push_str(", lease_until = NULL");
     }
     if let Some(settings) = settings {
         params.push(text(&settings.to_string()));
-        set.push_str(&format!(", settings = $4{}", dialect_cast(dialect, "json")));
+        set.push_str(&format!(", settings = $3{}", dialect_cast(dialect, "json")));
     }
-    let first = params.len() + 1;
+    params.push(bind_id(dialect, id));
+    let place = params.len();
+    let first = place + 1;
     let places: Vec<String> = (first..first + from.len()).map(|place| format!("${place}")).collect();
     params.extend(from.iter().map(|state| text(state)));
-    let sql = format!("UPDATE fw_import SET {set} WHERE id = $1 AND state IN ({})", places.join(", "));
+    let sql = format!("UPDATE fw_import SET {set} WHERE id = ${place} AND state IN ({})", places.join(", "));
     Ok(engine.change(vec![Command::new(sql, params)]).await? == [1])
 }
 
@@ -193,8 +195,8 @@ pub(crate) async fn claim(
     lease_until: DateTime<Utc>,
 ) -> Result<Option<ImportJob>, Fault> {
     let dialect = engine.dialect();
-    let due = format!("state IN {UNDER_WAY} AND (lease_until IS NULL OR lease_until <= $1)");
-    let select = format!("SELECT count(*) FROM fw_import WHERE {due}");
+    let due = |place: u8| format!("state IN {UNDER_WAY} AND (lease_until IS NULL OR lease_until <= ${place})");
+    let select = format!("SELECT count(*) FROM fw_import WHERE {}", due(1));
     let waiting = Select::new(select, vec![bind_instant(dialect, at)], [ColumnKind::Integer]);
     // Mostly there is none, and looking takes no turn from those who write.
     if crate::store::first_integer(engine.rows(waiting).await?)? == 0 {
@@ -202,11 +204,12 @@ pub(crate) async fn claim(
     }
     let lock = if dialect == Dialect::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
     let sql = format!(
-        "UPDATE fw_import SET epoch = epoch + 1, lease_until = $2 WHERE id IN (SELECT id FROM fw_import \
-         WHERE {due} ORDER BY updated_at, id LIMIT 1{lock}) RETURNING {}",
+        "UPDATE fw_import SET epoch = epoch + 1, lease_until = $1 WHERE id IN (SELECT id FROM fw_import \
+         WHERE {} ORDER BY updated_at, id LIMIT 1{lock}) RETURNING {}",
+        due(2),
         IMPORT.columns
     );
-    let params = vec![bind_instant(dialect, at), bind_instant(dialect, lease_until)];
+    let params = vec![bind_instant(dialect, lease_until), bind_instant(dialect, at)];
     engine.change_rows(Select::new(sql, params, IMPORT.kinds)).await?.into_iter().next().map(job_of).transpose()
 }
 

@@ -17,7 +17,7 @@ use formwork_tests::packs;
 
 const CLIENTS: usize = 64;
 /// Rows of the import that is kept.
-const KEPT_ROWS: u32 = 6_000;
+const KEPT_ROWS: u32 = 2_000;
 
 #[tokio::main]
 async fn main() {

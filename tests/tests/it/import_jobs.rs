@@ -103,8 +103,8 @@ async fn a_row_feeds_several_forms_whole_or_not_at_all(host: &dyn Host) {
     assert_eq!(lines.len(), 4);
 
     // The same file in another encoding holds the same.
-    let (gb18030, ..) = encoding_rs::GB18030.encode(&file()).clone();
-    let (_, again) = send(&server, &lead, "/api/imports/ffp_members", gb18030.into_owned()).await;
+    let gb18030 = encoding_rs::GB18030.encode(&file()).0.into_owned();
+    let (_, again) = send(&server, &lead, "/api/imports/ffp_members", gb18030).await;
     assert_eq!((numbers(&again), &again["encoding"]), ([5, 0, 0, 2, 0, 3], &json!("gb18030")), "{again}");
 }
 
@@ -189,12 +189,13 @@ async fn hostile_texts_come_back_unchanged(host: &dyn Host) {
     let server = crm(host).await;
     let lead = server.user("lead", &["team_lead"], &[]).await;
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["subject", "body"]).expect("memory");
+    writer.write_record(["subject", "body", "category"]).expect("memory");
     for text in texts {
-        writer.write_record([text, text]).expect("memory");
+        writer.write_record([text, text, "其他"]).expect("memory");
     }
     let file = writer.into_inner().expect("memory");
-    let map = "/api/imports/ticket?map=%7B%22subject%22:%22subject%22,%22body%22:%22body%22%7D";
+    let map =
+        "/api/imports/ticket?map=%7B%22subject%22:%22subject%22,%22body%22:%22body%22,%22category%22:%22category%22%7D";
     let (_, done) = send(&server, &lead, map, file).await;
     assert_eq!(numbers(&done)[..2], [12, 12], "{}", errors(&lead, &done).await);
     let found = records(&server, "ticket").await;

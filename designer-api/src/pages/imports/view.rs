@@ -27,6 +27,8 @@ const SAMPLES: usize = 3;
 const ERRORS_SHOWN: u32 = 50;
 const RECORDS_SHOWN: u32 = 20;
 const RECENT: u32 = 10;
+/// Most characters of a cell that are shown.
+const VALUE_SHOWN: usize = 80;
 
 /// Step 1.
 #[derive(Debug, Serialize)]
@@ -406,7 +408,11 @@ impl ImportPage<'_> {
         };
         let known = self.plan.pack.forms().get(form).and_then(|form| form.field(field));
         let label = known.map_or(field, |(_, field)| field.label.get(language));
-        ErrorRow { line: error.line.to_string(), field: label.to_owned(), value: error.value, message: error.message }
+        let value = match error.value.char_indices().nth(VALUE_SHOWN) {
+            Some((end, _)) => format!("{}…", &error.value[..end]),
+            None => error.value,
+        };
+        ErrorRow { line: error.line.to_string(), field: label.to_owned(), value, message: error.message }
     }
 
     /// Records of the first rows that were written, with titles as far as the visitor may read them.
@@ -434,7 +440,8 @@ impl ImportPage<'_> {
         let wrote = run.created + run.updated > 0;
         let mut can = match self.job.state.as_str() {
             "draft" => vec!["check"],
-            "checked" => vec!["run", "edit"],
+            "checked" if self.plan.counts.check.created + self.plan.counts.check.updated > 0 => vec!["run", "edit"],
+            "checked" => vec!["edit"],
             "checking" | "running" => vec!["cancel"],
             "cancelled" | "failed" => vec!["resume"],
             _ => Vec::new(),

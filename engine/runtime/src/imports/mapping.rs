@@ -80,7 +80,9 @@ impl Mapping {
         let keys = keys_of(form).into_iter().map(|key| key.iter().map(|&at| form.fields[at].key.to_string()).collect());
         let keys: Vec<Vec<String>> = keys.collect();
         let is_mapped = |key: &Vec<String>| key.iter().all(|field| mapping.columns.contains_key(field));
-        let before = earlier.map(|earlier| earlier.key.clone()).filter(|key| key.is_empty() || keys.contains(key));
+        // That every row is new was said of the same columns, or it was not said of these.
+        let before = earlier.filter(|earlier| !earlier.key.is_empty() || earlier.columns == mapping.columns);
+        let before = before.map(|earlier| earlier.key.clone()).filter(|key| key.is_empty() || keys.contains(key));
         let found = before.filter(is_mapped).or_else(|| keys.into_iter().find(is_mapped));
         mapping.key = found.unwrap_or_default();
         mapping

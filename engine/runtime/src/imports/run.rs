@@ -14,6 +14,8 @@ use formwork_core::rejection::FieldError;
 use formwork_core::stimulus::{Effects, Feeding, Mark, Pass};
 use formwork_core::{Act, Facts, Need, Rejection, Stimulus, Stop, Viewer};
 use formwork_model::Pack;
+use formwork_model::expr::Ir;
+use formwork_model::expr::ir::Name;
 use formwork_model::pack::material::{Import, OnError};
 use formwork_store::{Failure, Fault, ImportRow, Question};
 
@@ -54,6 +56,8 @@ struct Row {
     line: u64,
     key: Option<String>,
     entries: Vec<Feeding>,
+    /// As they stand in the file.
+    cells: Vec<(String, String)>,
 }
 
 /// What became of a row in the store.
@@ -125,7 +129,7 @@ impl<'e> Run<'e> {
         if !mapped.bad.is_empty() {
             self.told.insert(number, mapped.bad.into_iter().map(|bad| of_cell(line, bad)).collect());
         }
-        let row = Row { number, line, key: mapped.key, entries: mapped.entries };
+        let row = Row { number, line, key: mapped.key, entries: mapped.entries, cells };
         match row.key.as_ref().and_then(|key| self.seen.get(key)) {
             None => self.start(row),
             // Which of the two counts is known when the first is settled.
@@ -278,7 +282,8 @@ impl<'e> Run<'e> {
         for error in &rejection.errors {
             let value = place_of(&row, &error.pointer, several).and_then(|(entry, field)| {
                 let value = row.entries[entry].values.get(field)?;
-                Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                let read = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                Some(self.cell_of(&row, entry, field).unwrap_or_else(read))
             });
             errors.push(of_cell(row.line, BadCell { error: error.clone(), value: value.unwrap_or_default() }));
         }
@@ -309,6 +314,14 @@ impl<'e> Run<'e> {
             }
         }
         Ok(())
+    }
+
+    /// The cell that a field was read from by hand, as it stands in the file.
+    fn cell_of(&self, row: &Row, entry: usize, field: &str) -> Option<String> {
+        let feed = self.import.into.get(entry).filter(|_| self.import.is_by_hand)?;
+        let (position, _) = self.pack.forms().get(&feed.form)?.field(field)?;
+        let Ir::Name(Name::Column(column)) = &feed.columns.get(&position)?.ir else { return None };
+        row.cells.iter().find(|(name, _)| name == column).map(|(_, cell)| cell.clone())
     }
 
     fn count(&mut self, row: &Row, records: &[FedRecord]) {

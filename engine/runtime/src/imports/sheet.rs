@@ -157,7 +157,7 @@ impl<'f> Sheet<'f> {
         let records = self.reader().into_byte_records().skip(1).enumerate();
         records.map(move |(number, record)| match record {
             Ok(record) => {
-                let line = record.position().map_or(0, csv::Position::line);
+                let line = record.position().map_or(0, |position| self.line(position));
                 SheetRow { number: number as u64, line, cells: self.cells(&record) }
             }
             Err(error) => {
@@ -169,8 +169,20 @@ impl<'f> Sheet<'f> {
     }
 
     fn reader(&self) -> csv::Reader<&[u8]> {
-        let text = self.text.strip_prefix(BOM).unwrap_or(&self.text);
-        ReaderBuilder::new().has_headers(false).delimiter(self.reading.delimiter).flexible(true).from_reader(text)
+        let mut builder = ReaderBuilder::new();
+        builder.has_headers(false).delimiter(self.reading.delimiter).flexible(true).from_reader(self.unmarked())
+    }
+
+    fn unmarked(&self) -> &[u8] {
+        self.text.strip_prefix(BOM).unwrap_or(&self.text)
+    }
+
+    /// The line a row starts in. The reader stands before what is left of the last line's end, and before empty lines.
+    fn line(&self, position: &csv::Position) -> u64 {
+        let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+        let before = self.unmarked().get(start..).unwrap_or_default();
+        let ends = before.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n');
+        position.line() + ends.count() as u64
     }
 
     fn cells(&self, record: &ByteRecord) -> Result<Vec<(String, String)>, Unreadable> {
@@ -264,6 +276,15 @@ mod tests {
         let expected =
             [(2, Ok("two\nlines".to_owned())), (4, Err("ragged")), (5, Err("encoding")), (6, Ok("last".to_owned()))];
         assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn lines_are_counted_whatever_ends_them() {
+        for end in ["\n", "\r\n"] {
+            let text = ["id,text", "1,a", "", "2,\"two", "lines\"", "3,b", ""].join(end);
+            let lines: Vec<u64> = read(text.as_bytes()).1.into_iter().map(|(line, _)| line).collect();
+            assert_eq!(lines, [2, 4, 6], "{end:?}");
+        }
     }
 
     #[test]
