@@ -225,11 +225,7 @@ fn of_pack(path: &str, method: &str, operation: &mut Value) {
 }
 
 /// Path, method, what it does.
-<<<<<<< HEAD
 pub const FIXED: &[(&str, &str, &str)] = &[
-=======
-pub const FIXED: [(&str, &str, &str); 32] = [
->>>>>>> 19a8fda (Draw imports as five steps, and crash, undo and rights tests for them)
     ("/healthz", "get", "The process lives"),
     ("/readyz", "get", "The process can serve"),
     ("/api/session", "post", "Log in"),
