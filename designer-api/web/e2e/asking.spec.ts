@@ -4,7 +4,7 @@ import { logIn, records, tasks } from "./people.ts";
 
 test("an outcome that asks is not chosen by one press", async ({ page }) => {
   await logIn(page, "agent");
-  const [task] = await tasks(page, "claimable");
+  const [task] = await tasks(page, "claimable", "handle");
   await page.goto(`/inbox?box=claimable&task=${task!.id}`);
   await page.locator("#task").getByRole("button", { name: "领取任务" }).click();
   await page.locator("#task").getByRole("button", { name: "不予补偿" }).click();
@@ -70,7 +70,7 @@ test("rules follow what one types in a record that is there", async ({ page }) =
 
 test("rules follow what one types in a task", async ({ page }) => {
   await logIn(page, "agent");
-  const [task] = await tasks(page, "claimable");
+  const [task] = await tasks(page, "claimable", "handle");
   await page.goto(`/inbox?box=claimable&task=${task!.id}`);
   await page.locator("#task").getByRole("button", { name: "领取任务" }).click();
   const customer = page.locator("[data-field='/fields/customer']");

@@ -16,9 +16,12 @@ export async function records(page: Page, form: string, filter: string): Promise
   return ((await answer.json()) as { items: { id: string; title: string }[] }).items;
 }
 
-/** The first tasks of a box. */
-export async function tasks(page: Page, box: string): Promise<{ id: string; record: { id: string } }[]> {
-  const answer = await page.request.get("/api/tasks", { params: { box, limit: "5" } });
+type Task = { id: string; step: string; record: { id: string } };
+
+/** The first tasks of a box, of one step where it is named. */
+export async function tasks(page: Page, box: string, step?: string): Promise<Task[]> {
+  const answer = await page.request.get("/api/tasks", { params: { box, limit: "200" } });
   expect(answer.ok(), await answer.text()).toBe(true);
-  return ((await answer.json()) as { items: { id: string; record: { id: string } }[] }).items;
+  const { items } = (await answer.json()) as { items: Task[] };
+  return items.filter((task) => !step || task.step === step);
 }

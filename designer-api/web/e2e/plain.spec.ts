@@ -1,6 +1,6 @@
 /// Without JavaScript: lists, filters, forms and tasks are links and forms.
 import { expect, test } from "@playwright/test";
-import { logIn } from "./people.ts";
+import { logIn, tasks } from "./people.ts";
 
 test.use({ javaScriptEnabled: false });
 
@@ -20,7 +20,7 @@ test("a form updates its fields, adds and removes rows, and is filed", async ({ 
   await logIn(page, "team_lead");
   await page.goto("/records/ticket/new");
   await page.getByLabel("主题").fill("没有脚本也能提交");
-  await page.getByLabel("类别").selectOption({ label: "行李" });
+  await page.locator("[name='/category']").selectOption({ label: "行李" });
   await page.getByRole("button", { name: "更新字段" }).click();
   await expect(page.locator("[name='/flight_no']")).toBeVisible();
   await expect(page.locator("[name='/subject']")).toHaveValue("没有脚本也能提交");
@@ -39,8 +39,8 @@ test("a form updates its fields, adds and removes rows, and is filed", async ({ 
 
 test("a task is claimed and completed", async ({ page }) => {
   await logIn(page, "team_lead");
-  await page.goto("/inbox?box=claimable");
-  await page.locator("a.line").first().click();
+  const [task] = await tasks(page, "claimable", "handle");
+  await page.goto(`/inbox?box=claimable&task=${task!.id}`);
   await page.locator("#task").getByRole("button", { name: "领取任务" }).click();
   await expect(page).toHaveURL(/box=mine/);
   await page.locator("#task").getByRole("button", { name: "直接答复" }).click();

@@ -69,7 +69,7 @@ test("from the desk to the board", async ({ page }) => {
     const flight = page.locator("[data-field='/flight_no']");
     await expect(flight).toBeHidden();
     await page.getByLabel("主题").fill("行李箱轮子丢失");
-    await page.getByLabel("类别").selectOption({ label: "行李" });
+    await page.locator("[name='/category']").selectOption({ label: "行李" });
     await expect(flight).toBeVisible();
     await expect(flight.locator(".req")).toBeVisible();
   });
