@@ -20,8 +20,9 @@ use crate::engine::{Command, Engine};
 use crate::load::{Context, Load, Locking, RecordLoad, page};
 use crate::statement::Select;
 use crate::{
-    Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault, ImportJob,
-    ImportRow, ImportRows, Kept, Migration, Question, StoppedInstance, Store, Submission, User, imports, kept, people, work, write,
+    Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault,
+    ImportJob, ImportRow, ImportRows, Kept, Migration, Question, StoppedInstance, Store, Submission, User, imports,
+    kept, people, work, write,
 };
 
 #[async_trait]
