@@ -10,7 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use formwork_model::Key;
-use formwork_model::pack::form::{Form, Rate};
+use formwork_model::pack::form::Form;
+use formwork_model::pack::public::Rate;
 use formwork_store::Failure;
 
 /// Keys a tally remembers; beyond them nobody new is let in until old ones have passed.
@@ -63,7 +64,7 @@ impl Strangers {
 
     /// Whether a reference was guessed at so often that it is closed for a while.
     pub fn is_locked(&self, pack: &Key, form: &Form, reference: &str, now: DateTime<Utc>) -> bool {
-        let lock = form.public.as_ref().and_then(|public| public.track.as_ref()?.lock);
+        let lock = form.track().and_then(|track| track.lock);
         let place = (pack.clone(), form.key.clone(), reference.to_owned());
         lock.is_some_and(|lock| self.wrong.passes(&place, lock, now).is_err())
     }

@@ -12,7 +12,8 @@ use serde_json::Value;
 use formwork_core::wire::folded;
 use formwork_core::{Rejection, RejectionKind};
 use formwork_model::Pack;
-use formwork_model::pack::form::{Form, Track};
+use formwork_model::pack::form::Form;
+use formwork_model::pack::public::Track;
 use formwork_store::Failure;
 
 use super::problem::{Answer, Problem};
@@ -28,7 +29,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 
 /// How the records of a form are followed, if they are.
 pub(crate) fn followed(form: &Form) -> Option<&Track> {
-    form.public.as_ref()?.track.as_ref()
+    form.track()
 }
 
 /// What somebody asks who is not logged in.

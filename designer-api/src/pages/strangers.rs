@@ -152,7 +152,7 @@ fn open(visit: &Visit, form: &str) -> Result<Seen, Problem> {
 
 /// What the sender keeps: the value that finds the record, where it is followed.
 async fn reference(visit: &Visit, seen: &Seen, id: uuid::Uuid) -> Result<String, Refusal> {
-    let track = seen.form.public.as_ref().and_then(|public| public.track.as_ref());
+    let track = seen.form.track();
     let Some(proof) = track.and_then(|track| track.by.first()) else { return Ok(String::new()) };
     let key = proof.key(&seen.form).clone();
     let (engine, system) = (visit.engine(), Viewer::system(&visit.caller.language));
@@ -162,7 +162,7 @@ async fn reference(visit: &Visit, seen: &Seen, id: uuid::Uuid) -> Result<String,
 
 /// Where what was sent is followed; "" where it is not.
 fn track_path(seen: &Seen, form: &str) -> String {
-    let is_followed = seen.form.public.as_ref().is_some_and(|public| public.track.is_some());
+    let is_followed = seen.form.track().is_some();
     if is_followed { address("/p/track", [("form", form)]) } else { String::new() }
 }
 

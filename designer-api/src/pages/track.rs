@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use formwork_core::{Act, Viewer};
-use formwork_model::pack::form::{Form, Level, Track};
+use formwork_model::pack::form::{Form, Level};
+use formwork_model::pack::public::{Proof, Track};
 use formwork_model::{Key, Pack};
 use formwork_store::Failure;
 
@@ -182,7 +183,7 @@ async fn draw(visit: &Visit, attempt: Attempt<'_>) -> Result<Response, Refusal> 
 }
 
 fn proofs(visit: &Visit, form: &Form, track: &Track, posted: Option<&Posted>) -> Vec<ProofView> {
-    let proof = |proof: &formwork_model::pack::form::Proof| {
+    let proof = |proof: &Proof| {
         let field = &form.fields[proof.field];
         let label = field.label.get(&visit.caller.language);
         let name = format!("/{}", field.key);

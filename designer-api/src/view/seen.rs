@@ -63,7 +63,7 @@ impl Seen {
 
     /// Whether people who are not logged in follow records of the form.
     pub(crate) fn is_followed(&self) -> bool {
-        self.form.public.as_ref().is_some_and(|public| public.track.is_some())
+        self.form.track().is_some()
     }
 
     /// Whether the viewer could read some record.

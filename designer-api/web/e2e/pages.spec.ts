@@ -18,6 +18,8 @@ function watch(page: Page): string[] {
 
 async function inspect(page: Page, name: string): Promise<void> {
   const { project } = test.info();
+  // Whole only when its islands are there.
+  await page.waitForFunction(() => !document.querySelector(":not(:defined)"));
   await page.screenshot({ path: `${screenshots}${name}-${project.name}.png`, fullPage: true });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(overflow, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
@@ -59,6 +61,7 @@ test("pages of people who are not logged in", async ({ page }) => {
 });
 
 test("pages of a team lead", async ({ page }) => {
+  test.slow();
   const complaints = watch(page);
   await logIn(page, "team_lead");
   const [ticket] = await records(page, "ticket", "category == 'baggage' and state != 'closed' and customer != null");

@@ -19,7 +19,7 @@ export default defineConfig({
   fullyParallel: false,
   workers: 1,
   forbidOnly: true,
-  reporter: "list",
+  reporter: [["list"], ["./reasons.ts"]],
   timeout: 60_000,
   expect: { timeout: 10_000 },
   use: {
@@ -27,6 +27,8 @@ export default defineConfig({
     baseURL: process.env["FORMWORK_URL"] ?? own,
     locale: "zh-CN",
     timezoneId: "Asia/Shanghai",
+    // Colours half-way from one to the other are no colours of the page.
+    contextOptions: { reducedMotion: "reduce" },
     trace: "retain-on-failure",
     launchOptions: {
       executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",

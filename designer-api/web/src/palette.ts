@@ -91,7 +91,7 @@ function openPalette(): void {
   });
 }
 
-/** Pages of the side bar and acts of this page whose words hold the text; in Chinese also by the first letters of pinyin. */
+/** Pages of the side bar and acts of this page whose words hold the text. */
 function here(text: string): Entry[] {
   const wanted = text.toLowerCase();
   const entries: Entry[] = [];
@@ -100,8 +100,7 @@ function here(text: string): Entry[] {
   for (const element of document.querySelectorAll<HTMLElement>(selector)) {
     if (element.matches("[popovertarget]") || element.closest("dialog, .dialog")) continue;
     const label = (element.querySelector("span")?.textContent ?? element.textContent ?? "").trim();
-    const letters = element.dataset["initials"] ?? "";
-    if (!label || seen.has(label) || !(label.toLowerCase().includes(wanted) || (wanted && letters.startsWith(wanted)))) continue;
+    if (!label || seen.has(label) || !label.toLowerCase().includes(wanted)) continue;
     seen.add(label);
     entries.push({ label, hint: element.dataset["key"] ?? "", run: () => element.click() });
   }

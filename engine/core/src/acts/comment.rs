@@ -24,7 +24,7 @@ const COMMENT_MAX: usize = 10_000;
 pub(crate) fn comment(turn: &mut Turn<'_>, form: &Key, id: Uuid, text: &str, is_public: bool) -> Result<(), Stop> {
     let projection = projection(turn, form)?;
     let (stored, _) = known(turn, &projection, id)?;
-    let is_followed = projection.form().public.as_ref().is_some_and(|public| public.track.is_some());
+    let is_followed = projection.form().track().is_some();
     if is_public && !is_followed {
         return Err(turn.refuse(RejectionKind::Invalid, "comment_not_public"));
     }

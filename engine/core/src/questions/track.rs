@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
-use formwork_model::pack::form::{Form, Level, Proof, Track};
+use formwork_model::pack::form::{Form, Level};
+use formwork_model::pack::public::{Proof, Track};
 use formwork_model::{Key, Pack, Value};
 
 use crate::Stop;
@@ -64,7 +65,7 @@ pub(crate) fn proven<'a>(
     proofs: &[String],
 ) -> Result<Option<(&'a Form, &'a Track, &'a Record)>, Stop> {
     let found = context.pack.forms().get(form);
-    let Some((form, track)) = found.and_then(|form| Some((&**form, form.public.as_ref()?.track.as_ref()?))) else {
+    let Some((form, track)) = found.and_then(|form| Some((&**form, form.track()?))) else {
         return Ok(None);
     };
     let typed: Vec<String> = proofs.iter().map(|proof| folded(proof)).collect();

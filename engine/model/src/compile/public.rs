@@ -6,7 +6,8 @@ use crate::documents::common::Formula;
 use crate::documents::public as author;
 use crate::expr::ir::{FieldPath, Function, Ir, Slot};
 use crate::expr::{TableRef, Type};
-use crate::pack::form::{FieldKind, Form, Proof, Public, Rate, Track};
+use crate::pack::form::{FieldKind, Form};
+use crate::pack::public::{Proof, Public, Rate, Track};
 use crate::value::Value;
 
 use super::context::Context;

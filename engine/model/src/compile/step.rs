@@ -207,7 +207,7 @@ impl StepCompiler<'_, '_, '_> {
             self.flow.context.error("FW0306", at, "a comment is on a record: say which form's, by `for`");
             return None;
         };
-        if form.public.as_ref().is_none_or(|public| public.track.is_none()) {
+        if form.track().is_none() {
             let message = format!("nobody follows records of `{}` without logging in", form.key);
             self.flow.context.error_hint(
                 "FW0318",

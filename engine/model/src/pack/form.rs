@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use rust_decimal::Decimal;
 
 use super::Setting;
+use super::public::{Public, Track};
 use crate::expr::bounds::of_limits;
 use crate::expr::ir::Slot;
 use crate::expr::{Expr, Type};
@@ -50,48 +51,11 @@ impl Form {
     pub fn field(&self, key: &str) -> Option<(usize, &Field)> {
         self.fields.iter().enumerate().find(|(_, field)| &*field.key == key)
     }
-}
 
-/// Pages for people who are not logged in.
-#[derive(Debug, Clone)]
-pub struct Public {
-    /// Whether it is filled in there.
-    pub form: bool,
-    /// Said once it is sent.
-    pub thanks: Option<Text>,
-    /// How many an address may send.
-    pub limit: Option<Rate>,
-    /// How whoever sent it follows it.
-    pub track: Option<Track>,
-}
-
-/// How a record is followed by somebody who is not logged in.
-#[derive(Debug, Clone)]
-pub struct Track {
-    /// What one must know; the first finds the record.
-    pub by: Vec<Proof>,
-    /// Positions of the fields shown.
-    pub show: Vec<usize>,
-    /// Wrong tries on one reference before it is closed.
-    pub lock: Option<Rate>,
-}
-
-/// Something one must know of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Proof {
-    /// Position of the field.
-    pub field: usize,
-    /// Only so many of its last code points; all of it where absent.
-    pub last: Option<u32>,
-}
-
-/// So many in a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Rate {
-    /// How many.
-    pub count: u32,
-    /// In so many seconds.
-    pub seconds: u32,
+    /// How its records are followed by people who are not logged in; none where they are not.
+    pub fn track(&self) -> Option<&Track> {
+        self.public.as_ref()?.track.as_ref()
+    }
 }
 
 /// What kind of form.

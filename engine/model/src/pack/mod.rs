@@ -7,6 +7,7 @@ pub mod case;
 pub mod decision;
 pub mod form;
 pub mod material;
+pub mod public;
 mod range;
 pub mod workflow;
 

@@ -98,7 +98,7 @@ fn level(form: &Form, role: &Key, position: usize, row: Option<usize>) -> Level 
     });
     let own = found.copied().unwrap_or(Level::None);
     // Whoever follows a record without logging in reads what its form shows them.
-    let track = form.public.as_ref().and_then(|public| public.track.as_ref()).filter(|_| &**role == "public");
+    let track = form.track().filter(|_| &**role == "public");
     if track.is_some_and(|track| track.show.contains(&position)) { own.max(Level::Read) } else { own }
 }
 
