@@ -8,9 +8,10 @@ use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
-use formwork_core::Viewer;
+use formwork_core::{Rejection, RejectionKind, Viewer};
 use formwork_model::Pack;
 use formwork_runtime::Engine;
+use formwork_runtime::people::{By, Origin};
 use formwork_store::User;
 
 use crate::api::problem::Problem;
@@ -29,6 +30,8 @@ pub struct Caller {
     pub user: Option<User>,
     /// Language of messages and texts.
     pub language: String,
+    /// Where from, as far as the server was told.
+    pub address: Option<IpAddr>,
 }
 
 impl Caller {
@@ -40,6 +43,11 @@ impl Caller {
     /// The user, or 401.
     pub fn require_user(&self) -> Result<&User, Problem> {
         self.user.as_ref().ok_or_else(Problem::unauthenticated)
+    }
+
+    /// The user as the audit log tells who did something; 401 for the public.
+    pub fn by(&self) -> Result<By, Problem> {
+        Ok(By::user(self.require_user()?, self.address))
     }
 
     /// The user, if they hold one of these platform roles. No role stands in for another: whoever looks after users does
@@ -54,7 +62,7 @@ impl Caller {
 }
 
 /// The scopes of API tokens, and what each lets a token do of what its user may.
-pub const SCOPES: [(&str, &str); 8] = [
+pub const SCOPES: [(&str, &str); 10] = [
     ("records:read", "read forms, records, their history and comments"),
     ("records:write", "file, change and delete records, and comment on them"),
     ("tasks", "see the boxes of the inbox, act on tasks, start workflows"),
@@ -63,12 +71,19 @@ pub const SCOPES: [(&str, &str); 8] = [
     ("admin", "see what stands still, and help it on"),
     ("packs", "check, plan and deploy packs"),
     ("imports", "import files"),
+    ("people", "look after users, their roles, queues, sessions and tokens"),
+    ("audit", "read the audit log"),
 ];
 
 /// What a token needs for a request: deny by default, so an address that is not named here is for sessions only.
 pub(crate) fn scope_of(method: &Method, path: &str) -> Result<Option<&'static str>, Problem> {
-    let area = path.strip_prefix("/api/").and_then(|path| path.split('/').next());
+    let mut parts = path.strip_prefix("/api/").into_iter().flat_map(|path| path.split('/'));
+    let (area, place) = (parts.next(), parts.next());
     Ok(Some(match area {
+        // What a stolen token must not give: a password, another token, somebody else logged out.
+        Some("me") if matches!(place, Some("password" | "tokens" | "sessions")) => return Err(only_sessions()),
+        Some("admin") if matches!(place, Some("users" | "queues" | "roles")) => "people",
+        Some("admin") if place == Some("audit") => "audit",
         Some("session" | "openapi.json" | "public") => return Ok(None),
         // What is answered while a form is filled in is read, whatever the method.
         Some("forms") => "records:read",
@@ -80,9 +95,19 @@ pub(crate) fn scope_of(method: &Method, path: &str) -> Result<Option<&'static st
         Some("admin" | "instances") => "admin",
         Some("packs") => "packs",
         Some("imports") => "imports",
-        _ => return Err(Problem::forbidden("a session, not a token")),
+        _ => return Err(only_sessions()),
     }))
 }
+
+fn only_sessions() -> Problem {
+    Problem::forbidden("a session, not a token")
+}
+
+/// Code of the refusal of all but a change of the password.
+pub(crate) const CHANGE_FIRST: &str = "password_change_required";
+
+/// What somebody may open whose password was given by somebody else: a page to choose their own, and the way out.
+const WITH_ONE_TIME: [&str; 5] = ["/me/password", "/logout", "/language", "/api/session", "/api/me/password"];
 
 impl FromRequestParts<Arc<Server>> for Caller {
     type Rejection = Problem;
@@ -98,7 +123,7 @@ impl FromRequestParts<Arc<Server>> for Caller {
                 Some(scope) if !scopes.iter().any(|held| held == scope) => {
                     return Err(Problem::forbidden(&format!("a token with the scope `{scope}`")));
                 }
-                _ => return Ok(Self { language: language(Some(&user)), user: Some(user) }),
+                _ => return Ok(Self { language: language(Some(&user)), user: Some(user), address: address(parts) }),
             }
         }
         let user = match cookie(&parts.headers, COOKIE) {
@@ -108,7 +133,12 @@ impl FromRequestParts<Arc<Server>> for Caller {
         if user.is_some() && !parts.method.is_safe() && is_cross_site(&parts.headers) {
             return Err(Problem::forbidden("a request from the same site"));
         }
-        Ok(Self { language: language(user.as_ref()), user })
+        let is_given = user.as_ref().is_some_and(|user| user.password_until.is_some());
+        if is_given && !WITH_ONE_TIME.contains(&parts.uri.path()) {
+            let title = "choose a password of your own first";
+            return Err(Rejection::new(RejectionKind::Forbidden, CHANGE_FIRST, title).into());
+        }
+        Ok(Self { language: language(user.as_ref()), user, address: address(parts) })
     }
 }
 
@@ -128,8 +158,18 @@ impl<S: Sync> FromRequestParts<S> for Address {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())))
+        Ok(Self(address(parts)))
     }
+}
+
+fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
+}
+
+/// Where somebody logs in from.
+pub(crate) fn origin(address: Option<IpAddr>, headers: &HeaderMap) -> Origin {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    Origin { address, agent: agent.to_owned() }
 }
 
 /// Whether a browser reached us at its own machine: everywhere else cookies travel encrypted only.
@@ -226,13 +266,17 @@ mod tests {
 
     #[test]
     fn every_route_of_the_api_has_a_scope_and_nothing_else_has() {
+        let only_sessions = ["/api/me/password", "/api/me/sessions", "/api/me/tokens"];
         for (path, method, _) in crate::api::openapi::FIXED.iter().filter(|(path, ..)| path.starts_with("/api/")) {
             let method: Method = method.to_uppercase().parse().unwrap();
-            assert!(scope_of(&method, path).is_ok(), "{path}");
+            let is_closed = only_sessions.iter().any(|closed| path.starts_with(closed));
+            assert_eq!(scope_of(&method, path).is_err(), is_closed, "{path}");
         }
         let scope = |method: Method, path: &str| scope_of(&method, path).ok().flatten();
         assert_eq!(scope(Method::GET, "/api/records/ticket"), Some("records:read"));
         assert_eq!(scope(Method::DELETE, "/api/records/ticket/1"), Some("records:write"));
+        assert_eq!(scope(Method::GET, "/api/admin/users/1"), Some("people"));
+        assert_eq!(scope(Method::GET, "/api/admin/audit"), Some("audit"));
         assert!(scope_of(&Method::GET, "/inbox").is_err() && scope_of(&Method::GET, "/api/recordsx").is_err());
         for (path, method, _) in crate::api::openapi::FIXED {
             let method: Method = method.to_uppercase().parse().unwrap();

@@ -9,11 +9,14 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use chrono::{DateTime, Utc};
 use formwork::server::{Server, router};
+use formwork::session::SCOPES;
 use formwork::view::templates::Templates;
 use formwork_model::Key;
 use formwork_runtime::deploy::Bundle;
-use formwork_runtime::people::NewUser;
+use formwork_runtime::people::own::NewToken;
+use formwork_runtime::people::{By, NewUser};
 use formwork_runtime::{Channels, Clock, Engine, Environment, Seeds};
 use formwork_store::Store;
 
@@ -71,12 +74,28 @@ impl TestServer {
             language: "en".to_owned(),
         };
         self.engine.add_user(new).await.expect("a user can be added");
+        self.log_in(login, PASSWORD).await.unwrap_or_else(|| panic!("{login} logs in"))
+    }
+
+    /// The secret of an API token of a user.
+    pub async fn token(&self, login: &str, scopes: &[&str], until: Option<DateTime<Utc>>) -> String {
+        let user = self.engine.store().user_by_login(login).await.expect("users").expect("the user");
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let new = NewToken { name: "test".to_owned(), scopes, until };
+        let known = SCOPES.map(|(scope, _)| scope);
+        self.engine.add_token(&By::user(&user, None), &user, new, &known).await.expect("a token")
+    }
+
+    /// Logs in with a password and gives the client of the session; none where it is refused.
+    pub async fn log_in(&self, login: &str, password: &str) -> Option<Client> {
         let mut client = self.anonymous();
-        let sent = client.send(Method::POST, "/api/session", json!({"login": login, "password": PASSWORD})).await;
-        assert_eq!(sent.status(), 200, "{login} logs in");
+        let sent = client.send(Method::POST, "/api/session", json!({"login": login, "password": password})).await;
+        if sent.status() != 200 {
+            return None;
+        }
         let cookie = sent.headers()["set-cookie"].to_str().expect("ASCII").split(';').next().unwrap_or_default();
         client.cookie = Some(cookie.to_owned());
-        client
+        Some(client)
     }
 
     /// A client nobody is logged in with.

@@ -9,11 +9,13 @@ pub mod forms;
 pub mod health;
 pub mod imports;
 pub mod instances;
+pub(crate) mod me;
 pub mod messages;
 mod once;
 pub mod openapi;
 pub mod packs;
 mod patch;
+pub(crate) mod people;
 pub mod problem;
 pub mod records;
 mod request;
@@ -61,5 +63,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(analytics::routes())
         .merge(packs::routes())
         .merge(openapi::routes());
-    sized(ordinary, BODY_BYTES_MAX).merge(sized(imports::routes(), imports::BODY_BYTES_MAX))
+    // Answers with secrets in them are never kept to be told again.
+    let secret = Router::new().merge(people::routes()).merge(me::routes()).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    sized(ordinary, BODY_BYTES_MAX).merge(secret).merge(sized(imports::routes(), imports::BODY_BYTES_MAX))
 }

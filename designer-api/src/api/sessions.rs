@@ -15,7 +15,7 @@ use formwork_store::User;
 
 use super::problem::Answer;
 use crate::server::Server;
-use crate::session::{Address, COOKIE, Caller, cookie, is_loopback};
+use crate::session::{Address, COOKIE, Caller, cookie, is_loopback, origin};
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/api/session", post(log_in).get(who_am_i).delete(log_out))
@@ -35,7 +35,8 @@ async fn log_in(
     headers: HeaderMap,
     Json(body): Json<LogIn>,
 ) -> Answer {
-    let Some((user, secret)) = server.engine.log_in(&body.login, &body.password, address).await? else {
+    let origin = origin(address, &headers);
+    let Some((user, secret)) = server.engine.log_in(&body.login, &body.password, &origin).await? else {
         let wrong = "the login or the password is wrong";
         return Err(Rejection::new(RejectionKind::Unauthenticated, "FW1011", wrong).into());
     };
@@ -48,9 +49,9 @@ async fn who_am_i(caller: Caller) -> Answer<Json<Value>> {
     Ok(Json(json!({"user": user_body(caller.require_user()?)})))
 }
 
-async fn log_out(State(server): State<Arc<Server>>, headers: HeaderMap, _caller: Caller) -> Answer {
+async fn log_out(State(server): State<Arc<Server>>, headers: HeaderMap, caller: Caller) -> Answer {
     if let Some(secret) = cookie(&headers, COOKIE) {
-        server.engine.log_out(secret).await?;
+        server.engine.log_out(secret, caller.address).await?;
     }
     let mut response: Response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(header::SET_COOKIE, expired_cookie());
@@ -66,6 +67,8 @@ pub(crate) fn user_body(user: &User) -> Value {
         "roles": user.facts.roles.iter().map(|role| &**role).collect::<Vec<_>>(),
         "queues": user.facts.queues.iter().map(|queue| &**queue).collect::<Vec<_>>(),
         "language": user.language,
+        "theme": user.theme,
+        "must_change_password": user.password_until.is_some(),
     })
 }
 

@@ -8,9 +8,9 @@ use chrono::Utc;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use formwork_model::Key;
 use formwork_runtime::deploy::DeployError;
-use formwork_runtime::people::{NewUser, new_password};
+use formwork_runtime::people::By;
+use formwork_runtime::people::admin::NewPerson;
 use formwork_runtime::{Clock, Engine};
 
 use super::environment::{File, StoreOptions, start_engine};
@@ -122,18 +122,15 @@ async fn first_administrator(engine: &Engine) -> anyhow::Result<()> {
     if !engine.store().users().await?.is_empty() {
         return Ok(());
     }
-    let password = new_password();
-    let roles: Vec<Key> = ["admin", "publisher", "designer"].map(Key::from).to_vec();
-    let new = NewUser {
+    let new = NewPerson {
         login: "admin".into(),
         name: "Administrator".into(),
-        password: password.clone(),
-        roles,
+        roles: ["admin", "publisher", "designer"].map(str::to_owned).to_vec(),
         queues: Vec::new(),
-        language: "en".into(),
+        language: Some("en".to_owned()),
     };
-    engine.add_user(new).await?;
-    println!("administrator: login `admin`, password `{password}` (shown once)");
+    let (user, password) = engine.add_person(&By::command_line(), new).await?;
+    println!("administrator: login `{}`, password `{password}` for one log-in (shown once)", user.login);
     Ok(())
 }
 

@@ -9,13 +9,15 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
+use formwork_store::Failure;
+
 use super::public::log_in_and_resend;
 use super::shell::Page;
 use super::visit::{Visit, mark, see_other};
 use crate::api::BODY_BYTES_MAX;
 use crate::api::problem::Problem;
 use crate::server::Server;
-use crate::session::is_cross_site;
+use crate::session::{CHANGE_FIRST, is_cross_site};
 use crate::view::query::address;
 
 /// Paths that anybody may open.
@@ -53,6 +55,9 @@ pub(super) async fn drawn(State(server): State<Arc<Server>>, request: Request, n
     }
     let visit = match Visit::new(&server, &mut parts).await {
         Ok(visit) => visit,
+        Err(problem) if asks_for_a_password(&problem) => {
+            return lead(&Visit::anonymous(&server, &parts), "/me/password");
+        }
         Err(problem) => {
             let visit = Visit::anonymous(&server, &parts);
             return error(&visit, problem.status(), Some(told(&problem))).await;
@@ -112,13 +117,9 @@ async fn stranger(visit: &Visit, body: Body) -> Response {
         _ if visit.method == Method::GET => address("/login", [("next", visit.path())]),
         _ => "/login".to_owned(),
     };
-    if visit.block.is_some() {
-        let mut response = StatusCode::NO_CONTENT.into_response();
-        set(&mut response, "hx-redirect", &login);
-        return response;
-    }
-    if visit.method == Method::GET {
-        return see_other(&login, None);
+    // Nobody's password is drawn into a page to be sent again.
+    if visit.block.is_some() || visit.method == Method::GET || visit.uri.path() == "/me/password" {
+        return lead(visit, &login);
     }
     match axum::body::to_bytes(body, BODY_BYTES_MAX).await {
         Ok(body) => match log_in_and_resend(visit, &body).await {
@@ -127,6 +128,21 @@ async fn stranger(visit: &Visit, body: Body) -> Response {
         },
         Err(_) => error(visit, StatusCode::PAYLOAD_TOO_LARGE, None).await,
     }
+}
+
+/// Somebody else gave them their password: they choose their own before anything else.
+fn asks_for_a_password(problem: &Problem) -> bool {
+    matches!(&problem.0, Failure::Rejected(rejection) if rejection.code == CHANGE_FIRST)
+}
+
+/// To another page; a partial request takes the whole window there.
+fn lead(visit: &Visit, path: &str) -> Response {
+    if visit.block.is_none() {
+        return see_other(path, None);
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    set(&mut response, "hx-redirect", path);
+    response
 }
 
 /// The page of an error; to a partial request the notice alone.

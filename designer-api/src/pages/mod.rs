@@ -2,6 +2,7 @@
 //! a template. Nothing here decides what a viewer may see; that is the engine's projection.
 
 mod about;
+mod admin;
 mod arranged;
 mod boards;
 mod boxes;
@@ -12,6 +13,8 @@ mod imports;
 mod inbox;
 mod linked;
 mod list;
+mod me;
+mod people;
 mod public;
 mod record;
 mod reports;
@@ -52,6 +55,8 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(boards::routes())
         .merge(reports::routes())
         .merge(imports::routes())
+        .merge(me::routes())
+        .merge(admin::routes())
         .fallback(errors::nothing_here)
         .layer(from_fn_with_state(server.clone(), errors::drawn))
 }

@@ -1,4 +1,4 @@
-//! Logging in and out, language and appearance.
+//! Logging in and out, and the language of those who are not logged in.
 
 use std::sync::Arc;
 
@@ -16,21 +16,19 @@ use super::visit::{Visit, see_other};
 use crate::api::sessions::{expired_cookie, session_cookie};
 use crate::i18n::LANGUAGES;
 use crate::server::Server;
-use crate::session::{Address, COOKIE, LANGUAGE_COOKIE, cookie};
+use crate::session::{Address, COOKIE, LANGUAGE_COOKIE, cookie, origin};
+use crate::view::people::role_title;
 use crate::view::posted::Posted;
 use crate::view::query::{first, is_local, parse};
 
 /// The password of every demonstration user.
 const DEMO_PASSWORD: &str = "demo";
-/// The choices of appearance.
-const THEMES: [&str; 3] = ["system", "light", "dark"];
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/login", get(show).post(log_in))
         .route("/logout", post(log_out))
         .route("/language", post(language))
-        .route("/me", post(settings))
 }
 
 /// What the log-in page shows (templates/pages/public/login.html).
@@ -76,7 +74,7 @@ async fn log_in(
         None => (posted.own("_login").unwrap_or_default(), posted.own("_password").unwrap_or_default()),
     };
     let resend = posted.own("_resend").filter(|path| is_local(path)).unwrap_or_default().to_owned();
-    match server.engine.log_in(login, password, address).await? {
+    match server.engine.log_in(login, password, &origin(address, &headers)).await? {
         Some((_, secret)) => {
             let mut response = match resend.is_empty() {
                 true => see_other(if next.is_empty() { "/" } else { &next }, None),
@@ -110,7 +108,7 @@ fn kept(body: &[u8]) -> Vec<(String, String)> {
 
 async fn login_page(visit: &Visit, view: LoginView) -> Result<Response, Refusal> {
     let users = visit.server.demo_users.iter();
-    let demo = users.map(|(login, name)| Demo { user: login.clone(), label: role_title(visit, login, name) }).collect();
+    let demo = users.map(|(login, name)| Demo { user: login.clone(), label: demo_title(visit, login, name) }).collect();
     let rejected = !view.error.is_empty();
     let page = Page {
         title: visit.say("login.title", &[]),
@@ -122,18 +120,20 @@ async fn login_page(visit: &Visit, view: LoginView) -> Result<Response, Refusal>
 }
 
 /// A demonstration user is named like the role: its title in the reader's language, where a pack declares it.
-fn role_title(visit: &Visit, login: &str, name: &str) -> String {
-    let deployed = visit.engine().deployed();
-    let role = deployed.packs.iter().find_map(|pack| pack.roles().get(login));
-    role.map_or_else(
-        || visit.role(login).unwrap_or_else(|| name.to_owned()),
-        |role| role.title.get(&visit.caller.language).to_owned(),
-    )
+fn demo_title(visit: &Visit, login: &str, name: &str) -> String {
+    match role_title(visit.engine(), &visit.caller.language, login) {
+        title if title == login => name.to_owned(),
+        title => title,
+    }
 }
 
-async fn log_out(State(server): State<Arc<Server>>, headers: HeaderMap) -> Result<Response, Refusal> {
+async fn log_out(
+    State(server): State<Arc<Server>>,
+    Address(address): Address,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     if let Some(secret) = cookie(&headers, COOKIE) {
-        server.engine.log_out(secret).await?;
+        server.engine.log_out(secret, address).await?;
     }
     let mut response = see_other("/login", None);
     response.headers_mut().append(header::SET_COOKIE, expired_cookie());
@@ -153,15 +153,6 @@ async fn language(visit: Visit, body: Bytes) -> Result<Response, Refusal> {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
-}
-
-/// Language and appearance of somebody who is logged in.
-async fn settings(visit: Visit, body: Bytes) -> Result<Response, Refusal> {
-    let posted = Posted::new("/me", &body);
-    let language = posted.typed("/language").and_then(known_language);
-    let theme = posted.typed("/theme").filter(|theme| THEMES.contains(theme));
-    visit.engine().store().put_settings(visit.user()?.id, language, theme).await?;
-    Ok(see_other(posted.back().unwrap_or("/"), None))
 }
 
 fn known_language(language: &str) -> Option<&'static str> {

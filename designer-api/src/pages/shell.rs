@@ -13,6 +13,7 @@ use crate::api::problem::{Answer, Problem};
 use crate::view::field::Link;
 use crate::view::history::initials;
 use crate::view::nav;
+use crate::view::people::role_title;
 
 /// Tasks counted for the side bar; beyond it stands a plus.
 const COUNT_MAX: u32 = 99;
@@ -123,15 +124,8 @@ impl Visit {
 
     fn viewer_context(&self) -> Option<Value> {
         let user = self.caller.user.as_ref()?;
-        let deployed = self.engine().deployed();
-        let title = |role: &str| {
-            let found = deployed.packs.iter().find_map(|pack| pack.roles().get(role));
-            found.map_or_else(
-                || self.role(role).unwrap_or_else(|| role.to_owned()),
-                |role| role.title.get(&self.caller.language).to_owned(),
-            )
-        };
-        let roles: Vec<String> = user.facts.roles.iter().map(|role| title(role)).collect();
+        let title = |role: &formwork_model::Key| role_title(self.engine(), &self.caller.language, role);
+        let roles: Vec<String> = user.facts.roles.iter().map(title).collect();
         Some(context! {
             name => user.facts.name.as_str(),
             login => user.login.as_str(),
@@ -139,11 +133,6 @@ impl Visit {
             initials => initials(&user.facts.name),
             keys => self.keys,
         })
-    }
-
-    /// The title of a role of the platform.
-    pub(crate) fn role(&self, key: &str) -> Option<String> {
-        crate::i18n::catalogue(&self.caller.language).get(&format!("role.{key}")).cloned()
     }
 
     fn banners(&self) -> Vec<Value> {
@@ -159,7 +148,7 @@ impl Visit {
         let Some(user) = &self.caller.user else { return Ok(Vec::new()) };
         let deployed = self.engine().deployed();
         let packs: Vec<_> = deployed.packs.iter().map(|pack| (pack.clone(), self.viewer(pack))).collect();
-        let mut groups = nav::groups(self.engine(), &packs, place);
+        let mut groups = nav::groups(self.engine(), &packs, super::admin::group(self), place);
         if let Some(inbox) = groups.iter_mut().flat_map(|group| &mut group.items).find(|item| item.href == "/inbox") {
             let language = &self.caller.language;
             let mine = self.engine().tasks(Some(user), language, TaskBox::Mine, COUNT_MAX, None).await?;

@@ -139,7 +139,7 @@ async fn sent(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusa
 
 /// The same visit by somebody who is not logged in.
 pub(super) fn nobody(visit: &Visit) -> Visit {
-    Visit { caller: Caller { user: None, language: visit.caller.language.clone() }, ..visit.clone() }
+    Visit { caller: Caller { user: None, ..visit.caller.clone() }, ..visit.clone() }
 }
 
 /// The form, if strangers fill it in.

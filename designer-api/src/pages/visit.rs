@@ -46,7 +46,8 @@ impl Visit {
 
     /// A visit of nobody, for when it cannot be told who it is.
     pub(crate) fn anonymous(server: &Arc<Server>, request: &Parts) -> Self {
-        let caller = Caller { user: None, language: crate::session::preferred_language(&request.headers) };
+        let language = crate::session::preferred_language(&request.headers);
+        let caller = Caller { user: None, language, address: None };
         Self::of(server, caller, request)
     }
 

@@ -18,6 +18,7 @@ pub(crate) mod format;
 pub(crate) mod history;
 pub(crate) mod nav;
 pub(crate) mod numbers;
+pub(crate) mod people;
 pub(crate) mod posted;
 pub(crate) mod query;
 pub(crate) mod related;

@@ -35,8 +35,8 @@ pub(crate) struct Item {
 /// Most entries of the bar at the bottom of a phone.
 const PHONE_MAX: usize = 4;
 
-/// The groups for one viewer; `path` is the page one is on, with its query.
-pub(crate) fn groups(engine: &Engine, packs: &[(Arc<Pack>, Viewer)], path: &str) -> Vec<Group> {
+/// The groups for one viewer; `last` is no pack's; `path` is the page one is on, with its query.
+pub(crate) fn groups(engine: &Engine, packs: &[(Arc<Pack>, Viewer)], last: Option<Group>, path: &str) -> Vec<Group> {
     let mut groups = Vec::new();
     for (pack, viewer) in packs {
         let language = &viewer.language;
@@ -52,6 +52,7 @@ pub(crate) fn groups(engine: &Engine, packs: &[(Arc<Pack>, Viewer)], path: &str)
             }
         }
     }
+    groups.extend(last);
     only_one_inbox(&mut groups);
     mark_active(&mut groups, path);
     give_keys(&mut groups);

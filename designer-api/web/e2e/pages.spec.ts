@@ -116,6 +116,40 @@ test("open menus and chips", async ({ page }) => {
   expect(complaints).toEqual([]);
 });
 
+test("pages of an administrator", async ({ page }) => {
+  const complaints = watch(page);
+  // Colours are looked at where they are, not on their way.
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await logIn(page, "admin");
+  const found = await page.request.get("/api/admin/users", { params: { q: "agent" } });
+  const { items } = (await found.json()) as { items: { id: string }[] };
+  const paths: Record<string, string> = {
+    "admin-users": "/admin/users",
+    "admin-users-none": "/admin/users?q=nobody-at-all",
+    "admin-user": `/admin/users/${items[0]!.id}`,
+    "admin-user-new": "/admin/users/new",
+    "admin-queues": "/admin/queues",
+    "admin-queue": "/admin/queues/triage",
+    me: "/me",
+    "me-password": "/me/password",
+  };
+  for (const [name, path] of Object.entries(paths)) {
+    await test.step(name, async () => {
+      await page.goto(path);
+      await inspect(page, name);
+    });
+  }
+  await page.goto("/admin/users/new");
+  await page.fill("#login", "a b");
+  await page.locator("button[value=save]").click();
+  await expect(page.locator("#summary")).toBeVisible();
+  await inspect(page, "admin-user-rejected");
+  await page.goto("/me");
+  await page.locator("details.make > summary").click();
+  await inspect(page, "me-token");
+  expect(complaints).toEqual([]);
+});
+
 test("the pages speak English", async ({ page }) => {
   await logIn(page, "admin");
   await page.goto("/home");

@@ -15,6 +15,7 @@ use formwork_store::{Failure, Fault};
 
 use crate::Engine;
 use crate::people::NewUser;
+use crate::people::admin::PLATFORM_ROLES;
 
 /// Rows under way at once.
 const UNDER_WAY: usize = 256;
@@ -33,7 +34,7 @@ impl Engine {
                 users.push((role.clone(), declared.title.get(&language).to_owned(), language.clone(), queues.clone()));
             }
         }
-        for role in ["designer", "publisher", "admin"] {
+        for role in PLATFORM_ROLES {
             let name = format!("{}{}", role[..1].to_uppercase(), &role[1..]);
             users.push((Key::from(role), name, "en".to_owned(), Vec::new()));
         }

@@ -62,8 +62,8 @@ pub(crate) const EVENT: Selection = Selection {
 };
 
 pub(crate) const USER: Selection = Selection {
-    columns: "id, login, password_hash, name, active, roles, queues, language, theme",
-    kinds: &[Id, Text, Text, Text, ColumnKind::Boolean, Document, Document, Text, Text],
+    columns: "id, login, password_hash, name, active, roles, queues, language, theme, password_until, revision",
+    kinds: &[Id, Text, Text, Text, ColumnKind::Boolean, Document, Document, Text, Text, Time, Integer],
 };
 
 pub(crate) const MESSAGE: Selection = Selection {
@@ -289,7 +289,9 @@ pub(crate) fn user(row: Row) -> Result<User, Fault> {
         roles: keys(row.document()?),
         queues: keys(row.document()?),
     };
-    Ok(User { id, login, password_hash, facts, language: row.text()?, theme: row.text()? })
+    let (language, theme) = (row.text()?, row.text()?);
+    let (password_until, revision) = (row.maybe_time()?, row.integer()?);
+    Ok(User { id, login, password_hash, facts, language, theme, password_until, revision })
 }
 
 /// A message and where it stands: (message, state, attempts, epoch, reason).

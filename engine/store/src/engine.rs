@@ -22,6 +22,8 @@ use crate::{Committed, Failure, Fault, Question, Submission};
 pub(crate) struct Command {
     pub(crate) sql: String,
     pub(crate) params: Vec<Bound>,
+    /// Whether those behind it are left undone where it touches nothing.
+    pub(crate) guards: bool,
 }
 
 /// An engine.
@@ -39,7 +41,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// Reads on one snapshot: the loads, and after them the query.
     async fn read(&self, loads: Vec<Load>, select: Select) -> Result<(Vec<Load>, Vec<Row>), Fault>;
 
-    /// Changes in one transaction; the numbers of rows touched.
+    /// Changes in one transaction; the numbers of rows touched, as far as no guard stood in the way.
     async fn change(&self, commands: Vec<Command>) -> Result<Vec<u64>, Fault>;
 
     /// A change that returns rows, in a transaction of its own.
@@ -120,6 +122,11 @@ pub(crate) fn newest_hash(rows: Vec<Row>) -> Result<Option<String>, Fault> {
 
 impl Command {
     pub(crate) fn new(sql: impl Into<String>, params: Vec<Bound>) -> Self {
-        Self { sql: sql.into(), params }
+        Self { sql: sql.into(), params, guards: false }
+    }
+
+    /// Those behind it are done only if this one touches something.
+    pub(crate) fn guarding(sql: impl Into<String>, params: Vec<Bound>) -> Self {
+        Self { guards: true, ..Self::new(sql, params) }
     }
 }

@@ -6,6 +6,8 @@
 //! ```
 //! Nothing leaves the store but replies and answers of pure functions of the core, which take a viewer.
 
+mod accounts;
+mod audit;
 mod catalogue;
 mod changes;
 mod codec;
@@ -44,6 +46,8 @@ use formwork_core::stimulus::Pass;
 use formwork_core::{Facts, Record, Rejection, RejectionKind, Stimulus, Stop};
 use formwork_model::{Key, Pack};
 
+pub use accounts::{People, Session, Token, UserFilter};
+pub use audit::{Audit, AuditFilter, Audited};
 pub use decide::Decider;
 pub use deployment::{Deploy, DeployFailure, Migration, Step};
 pub use imports::{ImportJob, ImportRow, ImportRows, KEPT_DAYS};
@@ -179,6 +183,10 @@ pub struct User {
     pub language: String,
     /// `light`, `dark`, `system`.
     pub theme: String,
+    /// When the password ends that somebody else gave them; none once they have chosen their own.
+    pub password_until: Option<DateTime<Utc>>,
+    /// Counts the changes of what others say of them; see [`People::change_user`].
+    pub revision: i64,
 }
 
 /// Something a person keeps beside the records: a saved view, the columns of a list, a draft, what can be undone.
@@ -294,7 +302,7 @@ pub struct StoppedInstance {
 
 /// The storage engine.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: People + Send + Sync + 'static {
     /// `sqlite` or `postgres`.
     fn engine(&self) -> &'static str;
 
@@ -348,21 +356,10 @@ pub trait Store: Send + Sync + 'static {
     async fn user(&self, id: Uuid) -> Result<Option<User>, Fault>;
     /// All, by login; at most 1,000.
     async fn users(&self) -> Result<Vec<User>, Fault>;
-    /// Opens a session: the SHA-256 of the cookie's token, the user, the end.
-    async fn put_session(&self, token_hash: &str, user: Uuid, until: DateTime<Utc>) -> Result<(), Fault>;
     /// The session's user, if it is still open and they are active.
     async fn session(&self, token_hash: &str, at: DateTime<Utc>) -> Result<Option<User>, Fault>;
     /// Closes a session.
     async fn end_session(&self, token_hash: &str) -> Result<(), Fault>;
-    /// Adds an API token: SHA-256 of the token, its user, a name, scopes, its end if it has one.
-    async fn put_token(
-        &self,
-        token_hash: &str,
-        user: Uuid,
-        name: &str,
-        scopes: &[String],
-        until: Option<DateTime<Utc>>,
-    ) -> Result<(), Fault>;
     /// The token's user and scopes, if it has not ended and its user is active.
     async fn token(&self, token_hash: &str, at: DateTime<Utc>) -> Result<Option<(User, Vec<String>)>, Fault>;
 

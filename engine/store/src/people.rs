@@ -25,11 +25,13 @@ pub(crate) async fn put_user(engine: &impl Engine, user: &User) -> Result<(), Fa
         text(&keys(&user.facts.queues)?),
         text(&user.language),
         text(&user.theme),
+        optional_instant(dialect, user.password_until),
+        Bound::BigInt(Some(user.revision)),
         bind_id(dialect, user.id),
     ];
     let update = format!(
         "UPDATE fw_user SET login = $1, password_hash = $2, name = $3, active = $4, roles = $5{document}, \
-         queues = $6{document}, language = $7, theme = $8 WHERE id = $9"
+         queues = $6{document}, language = $7, theme = $8, password_until = $9, revision = $10 WHERE id = $11"
     );
     let touched = engine.change(vec![Command::new(update, params.clone())]).await?;
     if touched == [1] {
@@ -37,10 +39,12 @@ pub(crate) async fn put_user(engine: &impl Engine, user: &User) -> Result<(), Fa
     }
     // A user with that login keeps the id that records know.
     let insert = format!(
-        "INSERT INTO fw_user (login, password_hash, name, active, roles, queues, language, theme, id) \
-         VALUES ($1, $2, $3, $4, $5{document}, $6{document}, $7, $8, $9) ON CONFLICT (login) DO UPDATE SET \
+        "INSERT INTO fw_user (login, password_hash, name, active, roles, queues, language, theme, password_until, \
+         revision, id) VALUES ($1, $2, $3, $4, $5{document}, $6{document}, $7, $8, $9, $10, $11) \
+         ON CONFLICT (login) DO UPDATE SET \
          password_hash = excluded.password_hash, name = excluded.name, active = excluded.active, \
-         roles = excluded.roles, queues = excluded.queues, language = excluded.language, theme = excluded.theme"
+         roles = excluded.roles, queues = excluded.queues, language = excluded.language, theme = excluded.theme, \
+         password_until = excluded.password_until, revision = excluded.revision"
     );
     engine.change(vec![Command::new(insert, std::mem::take(&mut params))]).await?;
     Ok(())
@@ -71,20 +75,6 @@ pub(crate) async fn put_settings(
     engine.change(vec![Command::new(update, params)]).await.map(|_| ())
 }
 
-pub(crate) async fn put_session(
-    engine: &impl Engine,
-    token_hash: &str,
-    user: Uuid,
-    until: DateTime<Utc>,
-) -> Result<(), Fault> {
-    let dialect = engine.dialect();
-    let insert = "INSERT INTO fw_session (token_hash, user_id, until) VALUES ($1, $2, $3) \
-                  ON CONFLICT (token_hash) DO UPDATE SET user_id = excluded.user_id, until = excluded.until";
-    let params = vec![text(token_hash), bind_id(dialect, user), bind_instant(dialect, until)];
-    engine.change(vec![Command::new(insert, params)]).await?;
-    Ok(())
-}
-
 pub(crate) async fn session(engine: &impl Engine, token_hash: &str, at: DateTime<Utc>) -> Result<Option<User>, Fault> {
     let active = truth(engine.dialect());
     let from = format!(
@@ -96,26 +86,6 @@ pub(crate) async fn session(engine: &impl Engine, token_hash: &str, at: DateTime
 pub(crate) async fn end_session(engine: &impl Engine, token_hash: &str) -> Result<(), Fault> {
     let delete = Command::new("DELETE FROM fw_session WHERE token_hash = $1", vec![text(token_hash)]);
     engine.change(vec![delete]).await.map(|_| ())
-}
-
-pub(crate) async fn put_token(
-    engine: &impl Engine,
-    token_hash: &str,
-    user: Uuid,
-    name: &str,
-    scopes: &[String],
-    until: Option<DateTime<Utc>>,
-) -> Result<(), Fault> {
-    let dialect = engine.dialect();
-    let scopes = serde_json::to_string(scopes).map_err(|error| Fault::of("writing scopes", error))?;
-    let insert = format!(
-        "INSERT INTO fw_token (token_hash, user_id, name, scopes, until) VALUES ($1, $2, $3, $4{}, $5) ON CONFLICT \
-         (token_hash) DO UPDATE SET name = excluded.name, scopes = excluded.scopes, until = excluded.until",
-        dialect_cast(dialect, "json")
-    );
-    let until = until.map_or_else(|| ColumnKind::DateTime.null(dialect), |until| bind_instant(dialect, until));
-    let params = vec![text(token_hash), bind_id(dialect, user), text(name), text(&scopes), until];
-    engine.change(vec![Command::new(insert, params)]).await.map(|_| ())
 }
 
 pub(crate) async fn token(
@@ -132,7 +102,8 @@ pub(crate) async fn token(
     Ok(user(engine, id).await?.filter(|user| user.facts.active).map(|user| (user, scopes)))
 }
 
-fn truth(dialect: Dialect) -> &'static str {
+/// True, as a literal.
+pub(crate) fn truth(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => "1",
         Dialect::Postgres => "TRUE",
@@ -156,7 +127,13 @@ pub(crate) fn text(text: &str) -> Bound {
     Bound::String(Some(text.to_owned()))
 }
 
-fn keys(keys: &[Key]) -> Result<String, Fault> {
+/// An instant, or none.
+pub(crate) fn optional_instant(dialect: Dialect, at: Option<DateTime<Utc>>) -> Bound {
+    at.map_or_else(|| ColumnKind::DateTime.null(dialect), |at| bind_instant(dialect, at))
+}
+
+/// Keys as a JSON text.
+pub(crate) fn keys(keys: &[Key]) -> Result<String, Fault> {
     let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
     serde_json::to_string(&keys).map_err(|error| Fault::of("writing keys", error))
 }

@@ -143,27 +143,12 @@ impl<E: Engine> Store for E {
         kept::forget(self, owner, kind, scope, name).await
     }
 
-    async fn put_session(&self, token_hash: &str, user: Uuid, until: DateTime<Utc>) -> Result<(), Fault> {
-        people::put_session(self, token_hash, user, until).await
-    }
-
     async fn session(&self, token_hash: &str, at: DateTime<Utc>) -> Result<Option<User>, Fault> {
         people::session(self, token_hash, at).await
     }
 
     async fn end_session(&self, token_hash: &str) -> Result<(), Fault> {
         people::end_session(self, token_hash).await
-    }
-
-    async fn put_token(
-        &self,
-        token_hash: &str,
-        user: Uuid,
-        name: &str,
-        scopes: &[String],
-        until: Option<DateTime<Utc>>,
-    ) -> Result<(), Fault> {
-        people::put_token(self, token_hash, user, name, scopes, until).await
     }
 
     async fn token(&self, token_hash: &str, at: DateTime<Utc>) -> Result<Option<(User, Vec<String>)>, Fault> {

@@ -250,10 +250,7 @@ async fn a_pack_is_checked_planned_and_deployed(host: &dyn Host) {
     assert_eq!(status, 403, "{refused}");
 
     // The same by a token, as a build server does it.
-    let token = {
-        let user = server.engine.store().user_by_login("pub").await.expect("users").expect("the publisher");
-        server.engine.add_token(user.id, "build", &["packs".to_owned()], None).await.expect("a token")
-    };
+    let token = server.token("pub", &["packs"], None).await;
     wanted["plan"] = plan["hash"].clone();
     let request = server.anonymous().request(Method::POST, "/api/packs/waiting/deploy").bearer_auth(token);
     let deployed = request.json(&wanted).send().await.expect("an answer");

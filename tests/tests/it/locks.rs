@@ -101,7 +101,8 @@ async fn user(engine: &Engine, client: usize) {
     let facts = UserFacts { name: "Ana".to_owned(), active: true, roles: vec!["agent".into()], queues: Vec::new() };
     let (login, language, theme) = (format!("agent{client}"), "en".to_owned(), "system".to_owned());
     let id = Uuid::from_u128(client as u128 + 1);
-    let user = User { id, login, password_hash: "x".to_owned(), facts, language, theme };
+    let password_hash = "x".to_owned();
+    let user = User { id, login, password_hash, facts, language, theme, password_until: None, revision: 0 };
     engine.store().put_user(&user).await.expect("a user");
 }
 

@@ -17,6 +17,7 @@ mod locks;
 mod messages;
 mod nodes;
 mod pages;
+mod people;
 mod rights;
 mod strangers;
 mod tidy;

@@ -12,7 +12,8 @@ use formwork_tests::server::{Client, TestServer};
 
 async fn guarded(host: &dyn Host) -> TestServer {
     let store = host.open("rights").await.expect("the store opens");
-    TestServer::start(store, &packs::guarded(), Clock::System, Channels::default()).await
+    let clock = Clock::standing_at(chrono::Utc::now());
+    TestServer::start(store, &packs::guarded(), clock, Channels::default()).await
 }
 
 async fn file(client: &Client, form: &str, values: Json) -> String {
@@ -87,9 +88,7 @@ async fn by(server: &TestServer, token: &str, method: Method, path: &str, body: 
 async fn tokens_do_what_their_scopes_say(host: &dyn Host) {
     let server = guarded(host).await;
     server.user("ann", &["agent", "publisher"], &["a"]).await;
-    let ann = server.engine.store().user_by_login("ann").await.expect("users").expect("Ann").id;
-    let token =
-        async |scope: &str| server.engine.add_token(ann, "test", &[scope.to_owned()], None).await.expect("a token");
+    let token = async |scope: &str| server.token("ann", &[scope], None).await;
     let ticket = json!({"subject": "Lost"});
     let requests = [
         (Method::GET, "/api/records/ticket", Json::Null, "records:read"),
@@ -111,18 +110,18 @@ async fn tokens_do_what_their_scopes_say(host: &dyn Host) {
             assert_eq!(status != 403, is_allowed, "{held}: {method} {path} gives {status}");
         }
     }
-    let past = server.engine.clock().now() - chrono::Duration::seconds(1);
-    let scopes = ["records:read".to_owned()];
-    let ended = server.engine.add_token(ann, "test", &scopes, Some(past)).await.expect("a token");
-    assert_eq!(by(&server, &ended, Method::GET, "/api/records/ticket", Json::Null).await, 401);
+    let soon = server.engine.clock().now() + chrono::Duration::hours(1);
+    let short = server.token("ann", &["records:read"], Some(soon)).await;
+    assert_eq!(by(&server, &short, Method::GET, "/api/records/ticket", Json::Null).await, 200);
+    assert!(server.engine.clock().move_to(soon));
+    assert_eq!(by(&server, &short, Method::GET, "/api/records/ticket", Json::Null).await, 401);
 }
 
 async fn who_is_not_active_is_nobody(host: &dyn Host) {
     let server = guarded(host).await;
     let ann = server.user("ann", &["agent"], &["a"]).await;
     let mut user = server.engine.store().user_by_login("ann").await.expect("users").expect("Ann");
-    let scopes = ["records:read".to_owned()];
-    let token = server.engine.add_token(user.id, "test", &scopes, None).await.expect("a token");
+    let token = server.token("ann", &["records:read"], None).await;
     assert_eq!(ann.get("/api/session").await.0, 200);
     user.facts.active = false;
     server.engine.store().put_user(&user).await.expect("a user is changed");

@@ -295,7 +295,9 @@ fn pages_carry_nothing_inline() {
 }
 
 /// Keys that are put together from a part that is known and one that is not: `error.` + kind.
-const PUT_TOGETHER: [&str; 17] = [
+const PUT_TOGETHER: [&str; 21] = [
+    "admin.language.",
+    "admin.user.state.",
     "error.",
     "event.",
     "import.count.",
@@ -307,8 +309,10 @@ const PUT_TOGETHER: [&str; 17] = [
     "import.step.",
     "inbox.box.",
     "notice.",
+    "people.problem.",
     "range.",
     "role.",
+    "scope.",
     "system.",
     "task.resume.",
     "tile.",

@@ -109,6 +109,8 @@ impl<'h> World<'h> {
                 },
                 language: self.language().to_owned(),
                 theme: "system".to_owned(),
+                password_until: None,
+                revision: 0,
             };
             self.engine.store().put_user(&user).await?;
             self.users.insert(login.clone(), user);

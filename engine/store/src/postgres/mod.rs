@@ -172,7 +172,11 @@ impl Engine for PostgresStore {
             let mut transaction = self.pool.begin().await?;
             let mut touched = Vec::with_capacity(commands.len());
             for command in &commands {
-                touched.push(run::execute(&mut transaction, &self.counter, &command.sql, &command.params).await?);
+                let rows = run::execute(&mut transaction, &self.counter, &command.sql, &command.params).await?;
+                touched.push(rows);
+                if rows == 0 && command.guards {
+                    break;
+                }
             }
             transaction.commit().await?;
             Ok::<_, sqlx::Error>(touched)

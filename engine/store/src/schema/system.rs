@@ -70,6 +70,21 @@ pub(crate) const STEPS: &[&[&str]] = &[
         // pass: 0 check, 1 run, 2 undo; told: how many errors there are.
         "CREATE TABLE fw_import_row (import @id NOT NULL, pass @int NOT NULL, row @int NOT NULL, line @int NOT NULL, outcome @text NOT NULL, records @json NOT NULL, errors @json NOT NULL, told @int NOT NULL, PRIMARY KEY (import, pass, row))",
     ],
+    &[
+        // password_until: when a password that somebody else gave ends; null once its user has chosen their own.
+        "ALTER TABLE fw_user ADD COLUMN password_until @time",
+        "ALTER TABLE fw_user ADD COLUMN revision @int NOT NULL DEFAULT 0",
+        "ALTER TABLE fw_session ADD COLUMN started_at @time",
+        "ALTER TABLE fw_session ADD COLUMN address @text",
+        "ALTER TABLE fw_session ADD COLUMN agent @text",
+        "CREATE INDEX fw_session_user ON fw_session (user_id)",
+        "ALTER TABLE fw_token ADD COLUMN created_at @time",
+        "CREATE INDEX fw_token_user ON fw_token (user_id)",
+        // who: the login, also of somebody there is not; subject: whom or what it was done to.
+        "CREATE TABLE fw_audit (number @number, at @time NOT NULL, actor @id, who @text NOT NULL, kind @text NOT NULL, subject @text NOT NULL, address @text, data @json NOT NULL)",
+        "CREATE INDEX fw_audit_at ON fw_audit (at)",
+        "CREATE INDEX fw_audit_kind ON fw_audit (kind, number)",
+    ],
 ];
 
 /// The table that says how many steps have run.

@@ -202,8 +202,15 @@ impl Engine for SqliteStore {
 
     async fn change(&self, commands: Vec<Command>) -> Result<Vec<u64>, Fault> {
         self.on_writer(move |connection| {
-            let touched = commands.iter().map(|command| run::execute(connection, &command.sql, &command.params));
-            touched.map(|touched| touched.map(|rows| rows as u64)).collect()
+            let mut touched = Vec::with_capacity(commands.len());
+            for command in &commands {
+                let rows = run::execute(connection, &command.sql, &command.params)?;
+                touched.push(rows as u64);
+                if rows == 0 && command.guards {
+                    break;
+                }
+            }
+            Ok(touched)
         })
         .await
     }

@@ -7,7 +7,7 @@ use formwork_core::change::ChangeSet;
 use formwork_core::facts::{Need, UserFacts};
 use formwork_core::{Facts, Rejection, RejectionKind, Stop, Viewer, questions};
 use formwork_model::Value;
-use formwork_store::{Failure, User};
+use formwork_store::{Failure, People, User};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -201,7 +201,8 @@ async fn a_data_folder_is_opened_once() {
     drop(first);
     let again = open().unwrap();
     formwork_store::Store::close(&again).await;
-    assert!(formwork_store::Store::put_session(&again, "x", id(1), crate::world::at(0)).await.is_err(), "closed");
+    let written = People::end_sessions(&again, id(1), None, None, &crate::records::audit()).await;
+    assert!(written.is_err(), "closed");
 }
 
 /// The queue is bounded: who comes when it is full is told so at once, and those in it are served.
@@ -253,7 +254,8 @@ async fn who_finds_no_place_is_told_so() {
     assert!(tokio::time::timeout(wait, &mut two).await.is_err(), "one stands still, the other waits for it");
     let third = tokio::time::timeout(wait, world.run(plan)).await.expect("at once");
     assert!(matches!(third, Err(Failure::Busy(_))), "{third:?}");
-    let log_in = tokio::time::timeout(wait, world.store.put_session("x", id(1), crate::world::at(0)));
+    let audit = crate::records::audit();
+    let log_in = tokio::time::timeout(wait, world.store.end_sessions(id(1), None, None, &audit));
     let log_in = log_in.await.expect("at once").map_err(Failure::from);
     assert!(matches!(log_in, Err(Failure::Busy(_))), "{log_in:?}");
     transaction.rollback().await.unwrap();
@@ -267,7 +269,8 @@ async fn a_user_who_is_read_is_locked() {
     let world = World::postgres(everything()).await;
     let facts = UserFacts { name: "Ana".to_owned(), active: true, roles: Vec::new(), queues: Vec::new() };
     let (login, language, theme) = ("ana".to_owned(), "en".to_owned(), "system".to_owned());
-    let user = User { id: id(7), login, password_hash: "x".to_owned(), facts, language, theme };
+    let password_hash = "x".to_owned();
+    let user = User { id: id(7), login, password_hash, facts, language, theme, password_until: None, revision: 0 };
     world.store.put_user(&user).await.unwrap();
     let mut other = PgConnection::connect(world.url.as_ref().unwrap()).await.unwrap();
     let mut transaction = other.begin().await.unwrap();

@@ -8,7 +8,7 @@ use formwork_core::facts::Need;
 use formwork_core::{RejectionKind, Stop, Viewer};
 use formwork_model::Value;
 use formwork_model::value::Row;
-use formwork_store::Failure;
+use formwork_store::{Audit, AuditFilter, Failure, Session, Token, UserFilter};
 use uuid::Uuid;
 
 use crate::forms::everything;
@@ -301,6 +301,12 @@ async fn an_answer_is_kept_beside_its_request(world: Arc<World>) {
     assert_eq!(store.answer_of(who, "k").await.unwrap(), Some(("h".to_owned(), Some(answer))));
 }
 
+/// A row of the audit log.
+pub(crate) fn audit() -> Audit {
+    let (who, kind) = ("wang".to_owned(), "session.opened".to_owned());
+    Audit { at: at(1), actor: None, who, kind, subject: String::new(), address: None, data: serde_json::json!({}) }
+}
+
 async fn users_sessions_and_tokens(world: Arc<World>) {
     use formwork_core::facts::UserFacts;
     let store = &world.store;
@@ -317,6 +323,8 @@ async fn users_sessions_and_tokens(world: Arc<World>) {
         facts,
         language: "zh-CN".to_owned(),
         theme: "dark".to_owned(),
+        password_until: Some(at(50)),
+        revision: 3,
     };
     store.put_user(&user).await.unwrap();
     assert_eq!(store.user_by_login("wang").await.unwrap(), Some(user.clone()));
@@ -328,21 +336,56 @@ async fn users_sessions_and_tokens(world: Arc<World>) {
     store.put_user(&other).await.unwrap();
     assert_eq!(store.users().await.unwrap(), [user.clone()], "a login keeps its id");
 
-    store.put_session("hash", user.id, at(100)).await.unwrap();
+    let until = |until| Session { id: String::new(), started_at: Some(at(1)), until, address: None, agent: None };
+    store.put_session("hash", user.id, &until(at(100)), &audit()).await.unwrap();
     assert_eq!(store.session("hash", at(99)).await.unwrap(), Some(user.clone()));
     assert_eq!(store.session("hash", at(100)).await.unwrap(), None, "it is over");
-    store.end_session("hash").await.unwrap();
+    assert_eq!(store.end_sessions(user.id, Some("hash"), None, &audit()).await.unwrap(), 1);
     assert_eq!(store.session("hash", at(1)).await.unwrap(), None);
-    store.put_session("again", user.id, at(100)).await.unwrap();
+    store.put_session("again", user.id, &until(at(100)), &audit()).await.unwrap();
+    store.put_session("other", user.id, &until(at(101)), &audit()).await.unwrap();
+    let ids: Vec<String> = store.sessions_of(user.id, at(1)).await.unwrap().into_iter().map(|one| one.id).collect();
+    assert_eq!(ids, ["other", "again"], "the newest first");
+    assert_eq!(store.end_sessions(user.id, None, Some("again"), &audit()).await.unwrap(), 1, "all but this one");
 
     let scopes = vec!["read".to_owned()];
-    store.put_token("token", user.id, "ci", &scopes, None).await.unwrap();
-    store.put_token("short", user.id, "ci", &scopes, Some(at(5))).await.unwrap();
-    let known = Some((user.clone(), scopes));
+    let token = |until| Token {
+        id: String::new(),
+        name: "ci".to_owned(),
+        scopes: scopes.clone(),
+        created_at: Some(at(1)),
+        until,
+    };
+    store.put_token("token", user.id, &token(None), &audit()).await.unwrap();
+    store.put_token("short", user.id, &token(Some(at(5))), &audit()).await.unwrap();
+    let known = Some((user.clone(), scopes.clone()));
     assert_eq!(store.token("token", at(900)).await.unwrap(), known);
     assert_eq!(store.token("short", at(4)).await.unwrap(), known);
     assert_eq!(store.token("short", at(5)).await.unwrap(), None, "a token that has ended");
     assert_eq!(store.token("else", at(1)).await.unwrap(), None);
+    assert_eq!(store.tokens_of(user.id, at(5)).await.unwrap().len(), 1, "the one that has not ended");
+    assert!(!store.revoke_token(Uuid::from_u128(9), "short", &audit()).await.unwrap(), "somebody else's");
+    assert!(store.revoke_token(user.id, "short", &audit()).await.unwrap());
+
+    // What somebody else changed meanwhile is not written over, and not told.
+    let told = store.audited(&AuditFilter::default(), None, 100).await.unwrap().len();
+    let stale = formwork_store::User { revision: 2, ..user.clone() };
+    assert!(!store.change_user(&stale, &audit()).await.unwrap());
+    assert_eq!(store.audited(&AuditFilter::default(), None, 100).await.unwrap().len(), told);
+    assert!(!store.add_user(&user, &audit()).await.unwrap(), "a login is one user's");
+    assert_eq!(store.audited(&AuditFilter::default(), None, 100).await.unwrap().len(), told);
+    user.facts.queues = vec!["north".into()];
+    assert!(store.change_user(&user, &audit()).await.unwrap());
+    user.revision += 1;
+    let of = |queue: &str| UserFilter { queue: Some(queue.into()), ..UserFilter::default() };
+    assert_eq!(store.find_users(&of("north"), None, 9).await.unwrap(), [user.clone()]);
+    assert_eq!(store.find_users(&of("south"), None, 9).await.unwrap(), []);
+    assert_eq!(store.find_users(&of("nort_"), None, 9).await.unwrap(), [], "an underscore is an underscore");
+    let named = |text: &str| UserFilter { text: text.to_owned(), ..UserFilter::default() };
+    assert_eq!(store.find_users(&named("王"), None, 9).await.unwrap(), [user.clone()]);
+    assert_eq!(store.find_users(&named("WAN"), None, 9).await.unwrap(), [user.clone()]);
+    assert_eq!(store.find_users(&named("%"), None, 9).await.unwrap(), []);
+    assert_eq!(store.find_users(&named(""), Some("wang"), 9).await.unwrap(), [], "after the last");
 
     // Somebody who is not active any more is nobody, whatever they still hold.
     user.facts.active = false;
