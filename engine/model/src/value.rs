@@ -1,5 +1,7 @@
 //! The values of the expression language and of record fields.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -81,6 +83,32 @@ impl Value {
         }
     }
 
+    /// `a == b` of the language: null-safe, numbers by value, durations by length.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Duration(_), Value::Duration(_)) | (Value::Integer(_) | Value::Decimal(_), _) => {
+                self.order(other).is_some_and(Ordering::is_eq)
+            }
+            _ => self == other,
+        }
+    }
+
+    /// Which comes first, as `<` and its like see it: numbers by value, texts by code point, times, durations by length.
+    /// None for null and for what has no order.
+    pub fn order(&self, other: &Self) -> Option<Ordering> {
+        Some(match (self, other) {
+            (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
+            (Value::Decimal(a), Value::Decimal(b)) => a.cmp(b),
+            (Value::Integer(a), Value::Decimal(b)) => Decimal::from(*a).cmp(b),
+            (Value::Decimal(a), Value::Integer(b)) => a.cmp(&Decimal::from(*b)),
+            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            (Value::Date(a), Value::Date(b)) => a.cmp(b),
+            (Value::DateTime(a), Value::DateTime(b)) => a.cmp(b),
+            (Value::Duration(a), Value::Duration(b)) => a.length().cmp(&b.length()),
+            _ => return None,
+        })
+    }
+
     /// The rows of a child table; none for every other value.
     pub fn rows(&self) -> &[Row] {
         match self {
@@ -105,5 +133,12 @@ impl Duration {
     /// A duration of elapsed milliseconds only.
     pub const fn of_milliseconds(milliseconds: i64) -> Self {
         Self { months: 0, days: 0, milliseconds }
+    }
+
+    /// In milliseconds. A day counts as 24 hours and a month as 30 days, as in the databases.
+    pub fn length(&self) -> i128 {
+        const DAY: i128 = 24 * 60 * 60 * 1_000;
+        const MONTH: i128 = 30 * DAY;
+        i128::from(self.months) * MONTH + i128::from(self.days) * DAY + i128::from(self.milliseconds)
     }
 }

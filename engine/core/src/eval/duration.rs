@@ -8,17 +8,9 @@ use rust_decimal::Decimal;
 use super::EvalError;
 use super::number::{Number, arithmetic};
 
-const DAY: i128 = 24 * 60 * 60 * 1_000;
-const MONTH: i128 = 30 * DAY;
-
-/// In milliseconds. A day counts as 24 hours and a month as 30 days, as in the databases.
-pub(super) fn length(duration: &Duration) -> i128 {
-    i128::from(duration.months) * MONTH + i128::from(duration.days) * DAY + i128::from(duration.milliseconds)
-}
-
 /// How often the one goes into the other: decimal, 12 places; null by zero.
 pub(super) fn quotient(a: &Duration, b: &Duration) -> Result<Value, EvalError> {
-    let number = |duration| Decimal::try_from_i128_with_scale(length(duration), 0).map(Number::Decimal);
+    let number = |duration: &Duration| Decimal::try_from_i128_with_scale(duration.length(), 0).map(Number::Decimal);
     let (a, b) = number(a).ok().zip(number(b).ok()).ok_or(EvalError::Overflow)?;
     Ok(arithmetic(BinaryOp::Divide, a, b)?.map_or(Value::Null, Number::value))
 }

@@ -50,7 +50,7 @@ impl<'a> Evaluator<'a> {
             Ir::In(value, items) => {
                 let value = self.value(value, frame)?;
                 for item in items {
-                    if same(&value, &*self.value(item, frame)?) {
+                    if value.is_same(&*self.value(item, frame)?) {
                         return owned(Value::Boolean(true));
                     }
                 }
@@ -81,7 +81,7 @@ impl<'a> Evaluator<'a> {
         }
         let (value, list) = both(self.value(value, frame), self.value(list, frame))?;
         let found = match &*list {
-            Value::List(items) => items.iter().any(|item| same(&value, item)),
+            Value::List(items) => items.iter().any(|item| value.is_same(item)),
             _ => false,
         };
         owned(Value::Boolean(found))
@@ -159,8 +159,8 @@ impl<'a> Evaluator<'a> {
         }
         let (a, b) = both(self.value(left, frame), self.value(right, frame))?;
         match op {
-            B::Equal => return owned(Value::Boolean(same(&a, &b))),
-            B::NotEqual => return owned(Value::Boolean(!same(&a, &b))),
+            B::Equal => return owned(Value::Boolean(a.is_same(&b))),
+            B::NotEqual => return owned(Value::Boolean(!a.is_same(&b))),
             _ if a.is_null() || b.is_null() => return owned(Value::Null),
             _ => {}
         }
@@ -231,30 +231,9 @@ pub(super) fn both<A, B>(a: Result<A, EvalError>, b: Result<B, EvalError>) -> Re
     }
 }
 
-/// Null-safe equality; numbers by value, durations by length.
-pub(super) fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Integer(a), Value::Integer(b)) => a == b,
-        (Value::Duration(a), Value::Duration(b)) => duration::length(a) == duration::length(b),
-        _ => match (Number::of(a), Number::of(b)) {
-            (Some(a), Some(b)) => a.compare(b).is_eq(),
-            _ => a == b,
-        },
-    }
-}
-
-/// The order of two values that are not null: numbers, texts by code point, times, durations by length.
+/// The order of two values that are not null.
 pub(super) fn compare(a: &Value, b: &Value) -> Result<Ordering, EvalError> {
-    if let (Some(a), Some(b)) = (Number::of(a), Number::of(b)) {
-        return Ok(a.compare(b));
-    }
-    match (a, b) {
-        (Value::Text(a), Value::Text(b)) => Ok(a.cmp(b)),
-        (Value::Date(a), Value::Date(b)) => Ok(a.cmp(b)),
-        (Value::DateTime(a), Value::DateTime(b)) => Ok(a.cmp(b)),
-        (Value::Duration(a), Value::Duration(b)) => Ok(duration::length(a).cmp(&duration::length(b))),
-        _ => Err(EvalError::Defect(format!("{a:?} compared with {b:?}"))),
-    }
+    a.order(b).ok_or_else(|| EvalError::Defect(format!("{a:?} compared with {b:?}")))
 }
 
 /// True, false or null.

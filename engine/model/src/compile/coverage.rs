@@ -5,6 +5,8 @@
 //! be null. Values that no cell tells apart count once. A table whose cells ask more than that is not examined, and that
 //! is said.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -351,34 +353,21 @@ fn operand<'a>(ir: &'a Ir, cell: &'a Value) -> Option<&'a Value> {
 }
 
 fn compare(op: BinaryOp, a: &Value, b: &Value) -> Option<Option<bool>> {
-    let is_order = matches!(op, BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual);
-    if a.is_null() || b.is_null() {
-        return match op {
-            BinaryOp::Equal => Some(Some(a.is_null() && b.is_null())),
-            BinaryOp::NotEqual => Some(Some(a.is_null() != b.is_null())),
-            _ if is_order => Some(None),
-            _ => None,
-        };
-    }
-    let order = match (number(a), number(b), a, b) {
-        (Some(a), Some(b), ..) => a.cmp(&b),
-        // One text stands for all others: whether it comes before or after says nothing of them.
-        (.., Value::Text(_), Value::Text(_)) if is_order => return None,
-        (.., Value::Text(a), Value::Text(b)) => a.cmp(b),
-        (.., Value::Boolean(a), Value::Boolean(b)) => a.cmp(b),
-        (.., Value::Date(a), Value::Date(b)) => a.cmp(b),
-        (.., Value::DateTime(a), Value::DateTime(b)) => a.cmp(b),
+    let accept: fn(Ordering) -> bool = match op {
+        BinaryOp::Equal => return Some(Some(a.is_same(b))),
+        BinaryOp::NotEqual => return Some(Some(!a.is_same(b))),
+        BinaryOp::Less => Ordering::is_lt,
+        BinaryOp::LessEqual => Ordering::is_le,
+        BinaryOp::Greater => Ordering::is_gt,
+        BinaryOp::GreaterEqual => Ordering::is_ge,
         _ => return None,
     };
-    Some(Some(match op {
-        BinaryOp::Equal => order.is_eq(),
-        BinaryOp::NotEqual => order.is_ne(),
-        BinaryOp::Less => order.is_lt(),
-        BinaryOp::LessEqual => order.is_le(),
-        BinaryOp::Greater => order.is_gt(),
-        BinaryOp::GreaterEqual => order.is_ge(),
-        _ => return None,
-    }))
+    match (a, b) {
+        (Value::Null, _) | (_, Value::Null) => Some(None),
+        // One text stands for all others: whether it comes before or after says nothing of them.
+        (Value::Text(_), Value::Text(_)) => None,
+        _ => a.order(b).map(|order| Some(accept(order))),
+    }
 }
 
 fn number(value: &Value) -> Option<Decimal> {
