@@ -5,15 +5,16 @@
 mod expressions;
 
 use chrono::{DateTime, Utc};
-use expressions::fixture::{scope, shapes, viewer};
+use expressions::fixture::{filter_scope, scope, shapes, table, viewer};
 use formwork_core::eval::{
     Environment, EvalError, Missing, Names, Nothing, Records, RowView, bind, evaluate, evaluate_expr, holds,
 };
 use formwork_core::{Facts, Record};
 use formwork_model::expr::ir::Name;
-use formwork_model::expr::{Expr, Ir, Scope, Type, check, check_cell};
+use formwork_model::expr::{Expr, Ir, Position, Scope, Type, check, check_cell};
 use formwork_model::value::Row;
 use formwork_model::{Key, Value};
+use indexmap::IndexMap;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -73,8 +74,7 @@ fn record(id: u128, values: Vec<Value>) -> Record {
 /// The engine in Shanghai, over `item` and what `facts` hold.
 fn run(source: &str, facts: &Facts) -> Result<Value, EvalError> {
     let (shapes, viewer, item) = (shapes(), viewer(), item());
-    let mut scope = scope(shapes);
-    scope.old = Some(scope.frames[0].clone());
+    let scope = scope(shapes).old(table("item", None));
     let expr = check(source, &scope, None).unwrap_or_else(|problems| panic!("{}", problems[0].render(source)));
     let rows = [RowView::from(&item)];
     evaluate(&expr.ir, &environment(&viewer, &Nothing, facts).with_rows(&rows))
@@ -289,19 +289,18 @@ impl Names for Given {
 #[test]
 fn names_come_from_outside() {
     let (shapes, viewer) = (shapes(), viewer());
-    let mut scope = Scope::new(shapes, Vec::new());
-    (scope.columns, scope.demo) = (true, true);
-    scope.inputs.insert("claim".into(), Type::Integer);
-    for (source, expected) in [
-        ("row.in", "'1'"),
-        ("row['no such'] ?? 'x'", "'x'"),
-        ("claim + 2", "42"),
-        ("rng(10) * 10 + rng(10)", "89"),
-        ("rng(0)", "null"),
-        ("pick(['a', 'b', 'c'], i)", "'c'"),
-        ("pick(['a', 'b', 'c'], -1)", "'c'"),
-        ("text(ref('party', i))", "'party 5'"),
+    let inputs = IndexMap::from([("claim".into(), Type::Integer)]);
+    for (position, source, expected) in [
+        (Position::Column, "row.in", "'1'"),
+        (Position::Column, "row['no such'] ?? 'x'", "'x'"),
+        (Position::Output, "claim + 2", "42"),
+        (Position::Recipe, "rng(10) * 10 + rng(10)", "89"),
+        (Position::Recipe, "rng(0)", "null"),
+        (Position::Recipe, "pick(['a', 'b', 'c'], i)", "'c'"),
+        (Position::Recipe, "pick(['a', 'b', 'c'], -1)", "'c'"),
+        (Position::Recipe, "text(ref('party', i))", "'party 5'"),
     ] {
+        let scope = Scope::new(position, shapes).inputs(inputs.clone());
         let expr = check(source, &scope, None).unwrap_or_else(|problems| panic!("{}", problems[0].render(source)));
         assert_eq!(shown(evaluate(&expr.ir, &environment(&viewer, &Given, &Nothing))), expected, "{source}");
     }
@@ -310,7 +309,7 @@ fn names_come_from_outside() {
 #[test]
 fn cells_test_the_input() {
     let (shapes, viewer) = (shapes(), viewer());
-    let scope = Scope::new(shapes, Vec::new());
+    let scope = Scope::new(Position::Cell, shapes);
     for (cell, matching, others) in [
         ("1, 7", vec![Some(1), Some(7)], vec![Some(2), None]),
         (">= 5", vec![Some(5)], vec![Some(4), None]),
@@ -345,8 +344,7 @@ fn an_expression_gives_its_type() {
 #[test]
 fn binding_leaves_fields_and_literals() {
     let (shapes, viewer) = (shapes(), viewer());
-    let mut scope = scope(shapes);
-    scope.must_lower = true;
+    let scope = filter_scope(shapes);
     let environment = environment(&viewer, &Nothing, &Nothing);
     let bound = |source: &str| bind(&check(source, &scope, None).unwrap().ir, &environment).unwrap();
     let same = |a: &str, b: &str| assert_eq!(bound(a), bound(b), "{a}");

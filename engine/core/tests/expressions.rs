@@ -7,7 +7,7 @@ mod expressions;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Offset};
-use expressions::fixture::{CLOCK_CHANGES, ITEM, World, ZONES, pack, scope, shapes, viewer, worlds};
+use expressions::fixture::{CLOCK_CHANGES, ITEM, World, ZONES, filter_scope, pack, scope, shapes, viewer, worlds};
 use expressions::generate::{Backend, conditions, expressions};
 use expressions::naive::{Thing, TooLarge, evaluate as naive};
 use formwork_core::eval::{Environment, EvalError, Missing, Nothing, RowView, bind, evaluate};
@@ -24,8 +24,7 @@ static PACK: LazyLock<Pack> = LazyLock::new(|| pack(chrono_tz::Tz::UTC));
 /// What the engine makes of a source; the source must be accepted for that back end.
 fn engine(source: &str, world: &World, backend: Backend, bound: bool) -> Result<Thing, EvalError> {
     let (shapes, viewer, mut facts, pack) = (shapes(), viewer(), world.facts(), &*PACK);
-    let mut scope = scope(shapes);
-    scope.must_lower = backend == Backend::Sql;
+    let scope = if backend == Backend::Sql { filter_scope(shapes) } else { scope(shapes) };
     let expr = check(source, &scope, None);
     // A number that nothing bounds is refused for the database by design.
     let refused = |problems: &[Problem]| problems.iter().all(|problem| problem.message.ends_with("for the database"));

@@ -6,7 +6,7 @@ use formwork_core::eval::{Environment, EvalError, FOUND_MAX, Find, Nothing, TooM
 use formwork_core::instance::InstanceStatus;
 use formwork_core::{Facts, Record, Rejection, RejectionKind, Viewer, questions};
 use formwork_model::Value;
-use formwork_model::expr::{Ir, Scope, check};
+use formwork_model::expr::{Ir, Position, Scope, check};
 use serde_json::{Value as Json, json};
 use support::{World, instant};
 use uuid::Uuid;
@@ -140,8 +140,7 @@ fn ten_thousand_are_found_and_one_more_is_an_error() {
     let pack = support::pack(&files());
     let (viewer, at) = (Viewer::system("en"), instant("2026-01-05T01:00:00Z"));
     let shapes = formwork_core::access::shapes(&pack, &viewer);
-    let mut scope = Scope::new(&shapes, Vec::new());
-    scope.lookups = true;
+    let scope = Scope::new(Position::Output, &shapes);
     let count = |source: &str, records: u32| {
         let expr = check(source, &scope, None).unwrap();
         let find = |most| Find { form: "area".into(), condition: Ir::Literal(Value::Boolean(true)), most };

@@ -6,6 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::documents::{self, Kind};
+use crate::expr::position::{Lookups, Names, Position};
 
 /// The schema of a kind.
 pub fn schema(kind: Kind) -> Value {
@@ -35,37 +36,12 @@ pub fn schema(kind: Kind) -> Value {
     schema
 }
 
-/// What stands in scope where an expression stands, by the word of `x-formwork-expression`.
-const SCOPES: [(&str, &str); 12] = [
-    (
-        "form",
-        "the record's fields, bare; `user.x`, `settings.x`; `old.x` where it is being written; `parent.x` in a row",
-    ),
-    ("form's own columns", "the record's own fields that have a column"),
-    ("candidate", "`it.x`, the record that may be linked; the fields of the record that links, bare"),
-    (
-        "workflow",
-        "`record.x`, `old.x`, `vars.x`, `step.<id>.x`, `instance.x`, `user.x`, `settings.x`; in the `set` of an event `event.x`",
-    ),
-    ("event", "as `workflow`, and `event.x`, what the message carries"),
-    ("each", "`it.x`, the row the schedule may run for"),
-    ("cell", "`?`, the input of the column; a value alone is compared with it"),
-    ("inputs", "the inputs of the decision, by name"),
-    ("row of the file", "`row.x` or `row['x']`, the text in that column"),
-    (
-        "tile",
-        "the fields of the records shown or counted, bare; `user.x`; on a board `for` a form `record.x`, its record",
-    ),
-    ("record", "`record.x`, the record of the board; `user.x`"),
-    ("recipe", "`i`, `as_of`, `rng(n)`, `ref('form', k)`, `pick(k, …)`"),
-];
-
 /// The page of the keys that hold expressions: what `engine/model/docs/expressions.md` holds.
 pub fn expression_keys() -> String {
     let mut page = "# Keys that hold expressions\n\n\
         From the marks `x-formwork-expression` of the schemas. `=` says that the key holds a literal, or `=` and an\n\
-        expression; the others hold the expression bare. What runs in SQL must lower to both stores.\n\n\
-        | kind | in | key | gives | scope | written | runs in |\n|---|---|---|---|---|---|---|\n"
+        expression; the others hold the expression bare.\n\n\
+        | kind | in | key | gives | position | written |\n|---|---|---|---|---|---|\n"
         .to_owned();
     for kind in Kind::ALL {
         let mut rows = Vec::new();
@@ -73,9 +49,8 @@ pub fn expression_keys() -> String {
         marks(&schema, "", &mut |place, key, mark| {
             let word = |name: &str| mark[name].as_str().unwrap_or_default().to_owned();
             let written = if mark["prefix"] == "=" { "`=`" } else { "bare" };
-            let runs = if mark["sql"] == true { "SQL" } else { "Rust" };
             let place = if place.is_empty() { kind.name() } else { place };
-            let row = format!("| {place} | `{key}` | {} | {} | {written} | {runs} |", word("type"), word("scope"));
+            let row = format!("| {place} | `{key}` | {} | {} | {written} |", word("type"), word("scope"));
             if !rows.contains(&row) {
                 rows.push(row);
             }
@@ -83,9 +58,28 @@ pub fn expression_keys() -> String {
         rows.sort();
         page.extend(rows.into_iter().map(|row| format!("| {} {row}\n", kind.name())));
     }
-    page.push_str("\n| scope | names |\n|---|---|\n");
-    page.extend(SCOPES.iter().map(|(scope, names)| format!("| {scope} | {names} |\n")));
+    page.push_str(
+        "\nWhat may be named at a position; `x` and `y` stand for names of the author's. Positions that run in SQL must lower\n\
+        to both stores. `request` stands in no document: it is what `?filter=` of the API holds.\n\n\
+        | position | names | look-ups | runs in |\n|---|---|---|---|\n",
+    );
+    for position in Position::ALL {
+        let lookups = match position.lookups() {
+            Lookups::Never => "",
+            Lookups::Stored => "where it is stored",
+            Lookups::Always => "yes",
+        };
+        let runs = if position.lowers() { "SQL" } else { "Rust" };
+        let names: Vec<String> = position.names().iter().map(|names| written(*names)).collect();
+        page.push_str(&format!("| {} | {} | {lookups} | {runs} |\n", position.word(), names.join(", ")));
+    }
+    page.push_str("\n| names | what they are |\n|---|---|\n");
+    page.extend(Names::EXPLAINED.iter().map(|(names, what)| format!("| {} | {what} |\n", written(*names))));
     page
+}
+
+fn written(names: Names) -> String {
+    names.written().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Visits each mark with the entry and the key it stands at.

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use formwork_core::{Facts, Record, Viewer, ViewerKind};
-use formwork_model::expr::{Scope, Shapes, TableRef};
+use formwork_model::expr::{Names, Position, Scope, Shapes, TableRef};
 use formwork_model::value::Row;
 use formwork_model::{Key, Pack, SourceMap, Value, compile};
 use proptest::collection::vec;
@@ -111,10 +111,12 @@ pub fn shapes() -> &'static Shapes {
 
 /// The scope of a rule of `item`.
 pub fn scope(shapes: &Shapes) -> Scope<'_> {
-    let mut scope = Scope::new(shapes, vec![table("item", None)]);
-    scope.user = true;
-    scope.lookups = true;
-    scope
+    Scope::new(Position::Rule, shapes).row(Names::Fields, table("item", None))
+}
+
+/// The scope of a condition on rows of `item`: everything must lower.
+pub fn filter_scope(shapes: &Shapes) -> Scope<'_> {
+    Scope::new(Position::Rows, shapes).row(Names::Fields, table("item", None))
 }
 
 /// Who acts: nobody in particular, serving one queue.
@@ -314,6 +316,7 @@ fn links() -> BoxedStrategy<Value> {
     nullable(select(vec![10_u128, 11, 404]).prop_map(|id| Value::Id(Uuid::from_u128(id))))
 }
 
-fn table(form: &str, table: Option<&str>) -> TableRef {
+/// A form, or a table in it.
+pub fn table(form: &str, table: Option<&str>) -> TableRef {
     TableRef { form: form.into(), table: table.map(Key::from) }
 }

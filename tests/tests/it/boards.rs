@@ -39,15 +39,23 @@ fn with_a_board() -> Bundle {
         "next": {"type": "rules", "decision": "next", "actions": {
             "gold": {"label": "Send a card", "reason": "Of gold", "form": "ticket", "set": {"person": "=record.id", "subject": "Card"}},
             "busy": {"label": "Call", "reason": "Two tickets"}}},
+        "asked": {"type": "rules", "decision": "asked", "actions": {"busy": {"label": "Visit", "reason": "Two tickets"}}},
         "new": {"type": "form", "form": "ticket", "set": {"person": "=record.id", "subject": "=record.tier"}}}}"#;
     let report =
         r#"{"label": "By queue", "metrics": ["tickets"], "by": {"queue": {"dimension": "queue"}}, "sort": ["queue"]}"#;
     let decision = r#"{"label": "Next", "for": "person", "hit": "collect",
         "inputs": {"tier": "tier", "tickets": "count(tickets)"}, "outputs": {"weight": "integer"},
         "rules": {"gold": {"if": ["'gold'", "-"], "then": ["1"]}, "busy": {"if": ["-", ">= 2"], "then": ["2"]}}}"#;
-    for (path, text) in
-        [("boards/person_page.json", board), ("reports/by_queue.json", report), ("decisions/next.json", decision)]
-    {
+    // The same count by a look-up, which finds what the reader reads.
+    let asked = r#"{"label": "Asked", "for": "person", "hit": "collect",
+        "inputs": {"tickets": "count(lookup_all(ticket, it.id, it.person == id))"}, "outputs": {"weight": "integer"},
+        "rules": {"busy": {"if": [">= 2"], "then": ["2"]}}}"#;
+    for (path, text) in [
+        ("boards/person_page.json", board),
+        ("reports/by_queue.json", report),
+        ("decisions/next.json", decision),
+        ("decisions/asked.json", asked),
+    ] {
         bundle.files.push((path.to_owned(), text.to_owned()));
     }
     bundle
@@ -92,6 +100,11 @@ async fn a_board_is_about_its_record(host: &dyn Host) {
     let proposed: Vec<&Json> = tiles["next"]["items"].as_array().expect("items").iter().map(|i| &i["rule"]).collect();
     assert_eq!(proposed, ["gold", "busy"]);
     assert_eq!(tiles["next"]["items"][0]["values"], json!({"person": person, "subject": "Card"}));
+    assert_eq!(
+        (&tiles["asked"]["state"], &tiles["asked"]["items"][0]["rule"]),
+        (&json!("ok"), &json!("busy")),
+        "{body}"
+    );
     assert_eq!(tiles["new"]["values"], json!({"person": person, "subject": "gold"}));
 
     // The condition of the list, as a caller writes it, finds the same rows.
@@ -130,6 +143,7 @@ async fn a_board_tells_no_more_than_its_reader_reads(host: &dyn Host) {
     for hidden in ["same", "next"] {
         assert_eq!(tiles[hidden]["state"], "hidden", "{body}");
     }
+    assert_eq!((&tiles["asked"]["state"], &tiles["asked"]["items"]), (&json!("ok"), &json!([])), "one ticket: {body}");
     assert_eq!(tiles["new"]["values"], json!({"person": person}));
     let (_, page) = text(&lea, &format!("/records/person/{person}")).await;
     let (_, timeline) = lea.get(&format!("/api/records/person/{person}/timeline")).await;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use formwork_model::expr::ast::{Kind, Node};
 use formwork_model::expr::ir::{FieldPath, Root};
-use formwork_model::expr::{Ir, Scope, TableRef, Type, check, parser};
+use formwork_model::expr::{Ir, Names, Position, Scope, TableRef, Type, check, parser};
 use formwork_model::pack::analytics::TileFilter;
 use formwork_model::{Key, Pack, Value};
 
@@ -72,12 +72,9 @@ impl Narrowed {
 /// not for them, for its rows would tell.
 pub fn narrowed(pack: &Arc<Pack>, viewer: &Viewer, filter: &TileFilter, around: Option<&Around>) -> Option<Narrowed> {
     let shapes = shapes(pack, viewer);
-    let mut scope = Scope::new(&shapes, vec![TableRef::form(&filter.form)]);
-    scope.user = true;
-    scope.must_lower = true;
+    let mut scope = Scope::new(Position::Tile, &shapes).row(Names::Fields, TableRef::form(&filter.form));
     if let Some(around) = around {
-        scope.frames.push(TableRef::form(&around.form));
-        scope.prefixes.push(("record", 1));
+        scope = scope.row(Names::Record, TableRef::form(&around.form));
     }
     let expr = check(&filter.expr.source, &scope, Some(&Type::Boolean)).ok()?;
     let ir = put_in(&expr.ir, around)?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use formwork_model::expr::ir::{BinaryOp, Slot};
-use formwork_model::expr::{Ir, Scope, TableRef, Type, check};
+use formwork_model::expr::{Ir, Names, Position, Scope, TableRef, Type, check};
 use formwork_model::pack::form::{Field, Form, Level, SortKey, View};
 use formwork_model::{Key, Pack, Value};
 
@@ -175,10 +175,7 @@ impl Asker<'_> {
             return Err(refuse(format!("a filter may have at most {FILTER_MAX} bytes"), None));
         }
         let shapes = shapes(self.pack, self.viewer);
-        let mut scope = Scope::new(&shapes, vec![TableRef::form(&form.key)]);
-        scope.user = true;
-        scope.must_lower = true;
-        scope.ids = true;
+        let scope = Scope::new(Position::Request, &shapes).row(Names::Fields, TableRef::form(&form.key));
         let expr = check(source, &scope, Some(&Type::Boolean)).map_err(|problems| {
             let first = problems.first();
             let text = first.map_or_else(String::new, |problem| problem.message.clone());

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use formwork_model::expr::ir::{FieldPath, FieldRef, Root, Slot};
-use formwork_model::expr::{Ir, Scope, TableRef, Type, check};
+use formwork_model::expr::{Ir, Names, Position, Scope, TableRef, Type, check};
 use formwork_model::pack::Setting;
 use formwork_model::pack::analytics::{Board, Preset, ProposedAction, Tile, TileFilter, TileKind};
 use formwork_model::pack::form::Level;
@@ -184,10 +184,7 @@ impl Asker<'_> {
     fn may_read(&self, setting: &Setting, ty: &Type) -> bool {
         let Setting::Expr(expr) = setting else { return true };
         let shapes = shapes(self.pack, self.viewer);
-        let mut scope = Scope::new(&shapes, vec![TableRef::form(self.of)]);
-        scope.bare = None;
-        scope.user = true;
-        scope.prefixes.push(("record", 0));
+        let scope = Scope::new(Position::Preset, &shapes).row(Names::Record, TableRef::form(self.of));
         check(&expr.source, &scope, Some(ty)).is_ok()
     }
 
@@ -195,7 +192,7 @@ impl Asker<'_> {
     fn rules(&mut self, key: &Key, actions: &IndexMap<Key, ProposedAction>) -> Result<Json, Stop> {
         let decision = &self.pack.decisions()[key];
         let shapes = shapes(self.pack, self.viewer);
-        let scope = Scope::new(&shapes, vec![TableRef::form(self.of)]);
+        let scope = Scope::new(Position::Input, &shapes).row(Names::Fields, TableRef::form(self.of));
         if !decision.inputs.values().all(|input| check(&input.source, &scope, Some(&input.ty)).is_ok()) {
             return Ok(json!({"state": "hidden"}));
         }

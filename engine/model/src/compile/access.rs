@@ -9,7 +9,7 @@ use crate::diagnostic::At;
 use crate::documents::common::{Formula, Keyed, LevelWord, Rows};
 use crate::documents::form;
 use crate::expr::ir::{FieldRef, Slot};
-use crate::expr::{Ir, TableRef, Type, references};
+use crate::expr::{Ir, Position, TableRef, Type, references};
 use crate::pack::form::{Access, Condition, Field, FieldKind, Form, Level};
 
 use super::context::{BUILT_IN_ROLES, Context};
@@ -69,7 +69,7 @@ fn condition(context: &Context<'_>, form: &Key, rows: &Rows, at: &At) -> Conditi
         Rows::All(true) => Condition::Always,
         Rows::All(false) => Condition::Never,
         Rows::When(source) => {
-            let scope = context.filter_scope(form);
+            let scope = context.scope(Position::Rows, form);
             let checked = context.check(&Formula(source.clone()), &scope, Some(&Type::Boolean), at);
             checked.map_or(Condition::Never, Condition::When)
         }

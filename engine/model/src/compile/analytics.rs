@@ -8,7 +8,7 @@ use crate::documents::common::Formula;
 use crate::documents::metrics::{self, MetricOptions};
 use crate::documents::{Kind, dataset as author};
 use crate::expr::ir::BinaryOp;
-use crate::expr::{Expr, Ir, Scope, TableRef, Type};
+use crate::expr::{Expr, Ir, Position, Scope, Type};
 use crate::pack::analytics::{Aggregate, AggregateFold, Dataset, Dimension, Empty, Format, Good, Measure, Metric};
 use crate::{Key, Text};
 
@@ -60,7 +60,7 @@ pub(super) fn dataset(context: &Context<'_>, document: &Document<author::Dataset
 /// Expressions of datasets and metrics: over the form, the same for every reader. What does not run on columns runs row by
 /// row, so that everything is allowed.
 fn source_scope<'a>(context: &Context<'a>, form: &Key) -> Scope<'a> {
-    context.scope(TableRef::form(form))
+    context.scope(Position::Source, form)
 }
 
 fn dimension_of(

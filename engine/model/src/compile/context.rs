@@ -7,7 +7,7 @@ use crate::diagnostic::{At, Problems};
 use crate::documents::Kind;
 use crate::documents::common::{Formula, Given};
 use crate::expr::ir::Ir;
-use crate::expr::{self, Expr, Problem, Scope, Shapes, TableRef, Type};
+use crate::expr::{self, Expr, Names, Position, Problem, Scope, Shapes, TableRef, Type};
 use crate::pack::Setting;
 use crate::structure::did_you_mean;
 use crate::{Key, Text};
@@ -282,17 +282,9 @@ impl<'a> Context<'a> {
         exists
     }
 
-    /// A scope over one table: bare names are its fields.
-    pub(crate) fn scope(&self, table: TableRef) -> Scope<'a> {
-        Scope::new(self.shapes, vec![table])
-    }
-
-    /// A scope for a filter over a form's records, which must run in the database and may name the user.
-    pub(crate) fn filter_scope(&self, form: &Key) -> Scope<'a> {
-        let mut scope = self.scope(TableRef::form(form));
-        scope.user = true;
-        scope.must_lower = true;
-        scope
+    /// A scope at a position over records of a form, whose fields are named bare.
+    pub(crate) fn scope(&self, position: Position, form: &Key) -> Scope<'a> {
+        Scope::new(position, self.shapes).row(Names::Fields, TableRef::form(form))
     }
 }
 

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::{Kind, decision as author};
-use crate::expr::{Expr, Scope, TableRef, Type};
+use crate::expr::{Expr, Position, Scope, TableRef, Type};
 use crate::pack::decision::{Cell, Decision, DecisionRule, Hit};
 
 use super::context::Context;
@@ -22,8 +22,7 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Decisio
     let outputs = outputs(context, author, &at.key("outputs"));
     let mut table = TableInputs { inputs: IndexMap::new(), types: Vec::new() };
     for (key, formula) in &author.inputs {
-        let mut scope = context.scope(TableRef::form(&form));
-        scope.lookups = true;
+        let scope = context.scope(Position::Input, &form);
         let checked = context.check(formula, &scope, None, &at.key("inputs").key(key));
         table.types.push(checked.as_ref().map_or(Type::Null, |expr| expr.ty.clone()));
         table.inputs.insert(Key::from(key.as_str()), checked);
@@ -79,19 +78,17 @@ fn rule_of(
     };
     let cells_fit = counted(rule.cells.len(), table.types.len(), "cells, one for each input", "if");
     let values_fit = counted(rule.then.len(), outputs.len(), "values, one for each output", "then");
-    let mut cell_scope = Scope::new(context.shapes, Vec::new());
+    let cell_scope = Scope::new(Position::Cell, context.shapes);
     let mut cells = Vec::new();
     for (index, (cell, ty)) in rule.cells.iter().zip(&table.types).enumerate() {
         if *ty == Type::Null {
             continue;
         }
-        cell_scope.cell = Some(ty.clone());
         let checked = context.check_cell(cell, &cell_scope, ty, &at.key("if").index(index))?;
         cells.push(checked.map_or(Cell::Any, Cell::Test));
     }
-    let mut value_scope = Scope::new(context.shapes, Vec::new());
-    value_scope.inputs = table.inputs.keys().cloned().zip(table.types.iter().cloned()).collect();
-    value_scope.lookups = true;
+    let inputs = table.inputs.keys().cloned().zip(table.types.iter().cloned()).collect();
+    let value_scope = Scope::new(Position::Output, context.shapes).inputs(inputs);
     let mut values = Vec::new();
     for (index, (formula, ty)) in rule.then.iter().zip(outputs.values()).enumerate() {
         let Some(ty) = ty else { continue };

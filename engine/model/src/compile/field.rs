@@ -9,7 +9,7 @@ use crate::diagnostic::At;
 use crate::documents::common::Exact;
 use crate::documents::fields::{self as author, FieldCommon, FieldOptions};
 use crate::documents::{Kind, form};
-use crate::expr::{Scope, TableRef, Type};
+use crate::expr::{Names, Position, Scope, TableRef, Type};
 use crate::pack::form::{
     ChoiceOption, Compute, Field, FieldKind, Mask, OnDelete, SeriesPart, SeriesReset, Snapshot, WhenHidden,
 };
@@ -88,12 +88,9 @@ impl<'a> Table<'_, 'a> {
         let kind = self.kind(key, &field.options, at)?;
         self.check_combination(common, &kind, at);
         let ty = kind.ty().clone();
-        let rules = self.scope(true);
-        let mut values = self.scope(false);
-        values.lookups = common.stored == Some(true);
-        let mut defaults = self.scope(false);
-        defaults.user = true;
-        defaults.lookups = true;
+        let rules = self.scope(Position::Condition);
+        let values = self.scope(Position::Computed).stored(common.stored == Some(true));
+        let defaults = self.scope(Position::Default);
         Some(Field {
             key: key.into(),
             label: context.label(common.label.as_ref(), key, at),
@@ -124,17 +121,18 @@ impl<'a> Table<'_, 'a> {
         })
     }
 
-    /// The scope of expressions of this table; `rules` may name the stored values and the user.
-    pub(super) fn scope(&self, rules: bool) -> Scope<'a> {
-        let mut scope = self.context.scope(self.reference.clone());
-        if self.reference.table.is_some() {
-            scope.frames.push(TableRef::form(&self.reference.form));
-            scope.prefixes.push(("parent", 1));
-        } else if rules {
-            scope.old = Some(self.reference.clone());
+    /// The scope of expressions of this table.
+    fn scope(&self, position: Position) -> Scope<'a> {
+        self.named(Scope::new(position, self.context.shapes))
+    }
+
+    /// The names of this table, behind those there are.
+    fn named(&self, scope: Scope<'a>) -> Scope<'a> {
+        let scope = scope.row(Names::Fields, self.reference.clone());
+        match self.reference.table {
+            Some(_) => scope.row(Names::Parent, TableRef::form(&self.reference.form)),
+            None => scope.old(self.reference.clone()),
         }
-        scope.user = rules;
-        scope
     }
 
     /// Keys that contradict each other or the type.
@@ -270,13 +268,8 @@ impl<'a> Table<'_, 'a> {
             return None;
         }
         // The candidate in front of the record; bare names are the record's.
-        let mut scope = self.scope(false);
-        scope.frames.insert(0, TableRef::form(&to));
-        scope.bare = Some(1);
-        scope.prefixes.iter_mut().for_each(|(_, frame)| *frame += 1);
-        scope.prefixes.push(("it", 0));
-        scope.user = true;
-        scope.must_lower = true;
+        let candidate = Scope::new(Position::Candidate, self.context.shapes).row(Names::It, TableRef::form(&to));
+        let scope = self.named(candidate);
         Some(FieldKind::Link {
             ty: Type::Link(to),
             filter: self.context.condition(link.filter.as_ref(), &scope, &at.key("where")),

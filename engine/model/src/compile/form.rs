@@ -5,8 +5,8 @@ use indexmap::IndexMap;
 use crate::diagnostic::At;
 use crate::documents::common::{Formula, Keyed};
 use crate::documents::form as author;
-use crate::expr::ir::{Ir, Name, Slot};
-use crate::expr::{Expr, TableRef, Type};
+use crate::expr::ir::{Ir, Slot};
+use crate::expr::{Expr, Position, TableRef, Type};
 use crate::pack::form::{Condition, Field, FieldKind, Form, FormKind, OnDelete, Rule, Section, SortKey, Unique, View};
 use crate::{Key, Text};
 
@@ -75,15 +75,12 @@ struct FormTable<'c, 'a> {
 
 impl FormTable<'_, '_> {
     fn title(&self, title: Option<&Formula>, at: &At) -> Option<Expr> {
-        let scope = self.context.scope(TableRef::form(self.form));
+        let scope = self.context.scope(Position::Title, self.form);
         self.context.check(title?, &scope, Some(&Type::Text), at)
     }
 
     fn rules(&self, rules: &Keyed<author::Rule>, at: &At) -> IndexMap<Key, Rule> {
-        let mut scope = self.context.scope(TableRef::form(self.form));
-        scope.old = Some(TableRef::form(self.form));
-        scope.user = true;
-        scope.lookups = true;
+        let scope = self.context.scope(Position::Rule, self.form).old(TableRef::form(self.form));
         let mut compiled = IndexMap::new();
         for (key, rule) in rules {
             let at = at.key(key);
@@ -99,8 +96,7 @@ impl FormTable<'_, '_> {
     }
 
     fn uniques(&self, uniques: &Keyed<author::Unique>, at: &At) -> IndexMap<Key, Unique> {
-        let mut scope = self.context.scope(TableRef::form(self.form));
-        scope.must_lower = true;
+        let scope = self.context.scope(Position::Unique, self.form);
         let mut compiled = IndexMap::new();
         for (key, unique) in uniques {
             let at = at.key(key);
@@ -114,13 +110,12 @@ impl FormTable<'_, '_> {
         compiled
     }
 
-    /// An index sees one row at one time: no other table, no clock.
+    /// An index sees one row: no other table.
     fn own_columns_only(&self, filter: &Expr, at: &At) {
         let mut outside = None;
         filter.ir.walk(&mut |node| match node {
             Ir::Field(path) if !path.hops.is_empty() => outside = Some("a field of another record"),
             Ir::Fold(..) => outside = Some("rows of another table"),
-            Ir::Name(Name::Now | Name::Today) => outside = Some("the time"),
             _ => {}
         });
         if let Some(what) = outside {
@@ -133,7 +128,7 @@ impl FormTable<'_, '_> {
     }
 
     fn views(&self, views: &Keyed<author::View>, at: &At) -> IndexMap<Key, View> {
-        let scope = self.context.filter_scope(self.form);
+        let scope = self.context.scope(Position::Rows, self.form);
         let mut compiled = IndexMap::new();
         for (key, view) in views {
             let at = at.key(key);

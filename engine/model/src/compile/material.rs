@@ -6,7 +6,7 @@ use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::{Kind, demo as demo_author, import as import_author};
 use crate::expr::ir::{BinaryOp, Function};
-use crate::expr::{Expr, Ir, Scope, Type};
+use crate::expr::{Expr, Ir, Position, Scope, Type};
 use crate::pack::form::{Field, Form};
 use crate::pack::material::{Demo, Encoding, Feed, Import, OnError, Seed};
 use crate::value::Value;
@@ -57,8 +57,7 @@ pub(super) fn import(
 /// Compiles what a row becomes in one form; `before` are the forms fed before it.
 fn feed(context: &Context<'_>, form: &Form, author: &import_author::Into, before: &[Feed], at: &At) -> Feed {
     let upsert = upsert_key(context, form, &author.key, &at.key("key"));
-    let mut scope = Scope::new(context.shapes, Vec::new());
-    scope.columns = true;
+    let scope = Scope::new(Position::Column, context.shapes);
     let mut columns = IndexMap::new();
     for (name, formula) in &author.columns {
         let at = at.key("columns").key(name);
@@ -167,8 +166,7 @@ pub(super) fn demo(
         return None;
     }
     let form = forms.get(author.form.as_str())?;
-    let mut scope = Scope::new(context.shapes, Vec::new());
-    scope.demo = true;
+    let scope = Scope::new(Position::Recipe, context.shapes);
     let mut fields = IndexMap::new();
     for (name, formula) in &author.fields {
         let at = at.key("fields").key(name);

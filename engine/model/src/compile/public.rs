@@ -5,7 +5,7 @@ use crate::diagnostic::At;
 use crate::documents::common::Formula;
 use crate::documents::public as author;
 use crate::expr::ir::{FieldPath, Function, Ir, Slot};
-use crate::expr::{TableRef, Type};
+use crate::expr::{Position, Type};
 use crate::pack::form::{FieldKind, Form};
 use crate::pack::public::{Proof, Public, Rate, Track};
 use crate::value::Value;
@@ -56,7 +56,7 @@ fn track(context: &Context<'_>, form: &Form, author: &author::Track, at: &At) ->
 
 /// A field of text, or the `last(field, n)` of one.
 fn proof(context: &Context<'_>, form: &Form, formula: &Formula, at: &At) -> Option<Proof> {
-    let scope = context.scope(TableRef::form(&form.key));
+    let scope = context.scope(Position::Proof, &form.key);
     let expr = context.check(formula, &scope, Some(&Type::Text), at)?;
     let own = |path: &FieldPath| match path.field.slot {
         Slot::Field(field) if path.hops.is_empty() => Some(field),

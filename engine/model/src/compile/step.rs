@@ -8,7 +8,7 @@ use crate::documents::common::{Given, Keyed};
 use crate::documents::decision::Hit;
 use crate::documents::steps::{self as author, Assignments, Step, StepOptions};
 use crate::expr::duration::parse_iso;
-use crate::expr::{self, Scope, TableRef, Type};
+use crate::expr::{self, Position, Scope, TableRef, Type};
 use crate::pack::Setting;
 use crate::pack::form::{Form, FormKind};
 use crate::pack::workflow::{
@@ -176,8 +176,7 @@ impl StepCompiler<'_, '_, '_> {
         let mut compiled = IndexMap::new();
         for (key, event) in events {
             let at = at.key(key);
-            let mut scope = self.flow.scope();
-            scope.event = self.carried(event);
+            let scope = self.flow.scope_at(Position::Event).event(self.carried(event));
             let set = assigned_in(self.flow, &event.set, &scope, &at.key("set"));
             let next = self.flow.target(&event.next, &at.key("next"));
             if let Some(trigger) = self.trigger(event, &scope, &at) {

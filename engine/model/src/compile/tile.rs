@@ -6,7 +6,7 @@ use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::tiles::{self, BoxWord, TileOptions};
 use crate::documents::{Kind, fields};
-use crate::expr::{Ir, Scope, TableRef, Type};
+use crate::expr::{Ir, Names, Position, Scope, TableRef, Type};
 use crate::pack::analytics::{Preset, ProposedAction, Range, TaskBox, TileFilter, TileKind};
 
 use super::context::{Context, is_path};
@@ -99,7 +99,7 @@ impl Maker<'_> {
     }
 
     fn record(&self, tile: &tiles::Record) -> Option<TileKind> {
-        let scope = self.context.scope(TableRef::form(self.needs_record()?));
+        let scope = self.context.scope(Position::Shown, self.needs_record()?);
         let mut paths = Vec::new();
         for (index, formula) in tile.fields.iter().enumerate() {
             let at = self.at.key("fields").index(index);
@@ -219,19 +219,18 @@ impl Maker<'_> {
 
     /// `record.x` of the board, and the user.
     fn preset_scope(&self) -> Scope<'_> {
-        let mut scope = Scope::new(self.context.shapes, self.of.map(TableRef::form).into_iter().collect());
-        scope.bare = None;
-        scope.user = true;
-        scope.prefixes.push(("record", 0));
-        scope
+        let scope = Scope::new(Position::Preset, self.context.shapes);
+        match self.of {
+            Some(of) => scope.row(Names::Record, TableRef::form(of)),
+            None => scope,
+        }
     }
 
     fn filter(&self, formula: Option<&crate::documents::common::Formula>, form: Option<Key>) -> Option<TileFilter> {
         let (formula, form) = (formula?, form?);
-        let mut scope = self.context.filter_scope(&form);
+        let mut scope = self.context.scope(Position::Tile, &form);
         if let Some(of) = self.of {
-            scope.frames.push(TableRef::form(of));
-            scope.prefixes.push(("record", 1));
+            scope = scope.row(Names::Record, TableRef::form(of));
         }
         let at = self.at.key("where");
         let expr = self.context.check(formula, &scope, Some(&Type::Boolean), &at)?;

@@ -10,7 +10,7 @@ use crate::documents::steps::{Next, StepOptions};
 use crate::documents::workflow::{self as author, VarType};
 use crate::documents::{Kind, common::Keyed};
 use crate::expr::scope::WorkflowNames;
-use crate::expr::{Scope, TableRef, Type};
+use crate::expr::{Names, Position, Scope, TableRef, Type};
 use crate::pack::form::Form;
 use crate::pack::workflow::{Each, Graph, Start, StartOn, Target, Var, Withdraw, WithdrawUntil, Workflow};
 use crate::{Key, Text, Value};
@@ -94,19 +94,21 @@ pub(super) struct Flow<'c, 'a> {
 }
 
 impl<'a> Flow<'_, 'a> {
-    /// The scope of every expression in the steps: `record.x`, `old.x`, `vars.x`, `step.x.y`, `instance.x`, `user.x`.
+    /// The scope of the expressions in the steps.
     pub(super) fn scope(&self) -> Scope<'a> {
-        let table = self.form.map(|form| TableRef::form(&form.key));
-        let mut scope = Scope::new(self.context.shapes, table.iter().cloned().collect());
-        scope.bare = None;
-        if table.is_some() {
-            scope.prefixes.push(("record", 0));
+        self.scope_at(Position::Workflow)
+    }
+
+    /// The names of the workflow at a position of it.
+    pub(super) fn scope_at(&self, position: Position) -> Scope<'a> {
+        let scope = Scope::new(position, self.context.shapes).workflow(self.names.clone());
+        match self.form {
+            Some(form) => {
+                let table = TableRef::form(&form.key);
+                scope.row(Names::Record, table.clone()).old(table)
+            }
+            None => scope,
         }
-        scope.old = table;
-        scope.user = true;
-        scope.workflow = Some(self.names.clone());
-        scope.lookups = true;
-        scope
     }
 
     /// Where an arrow leads; an error where there is no such step.
@@ -178,8 +180,9 @@ impl<'a> Flow<'_, 'a> {
                     let message = "a workflow that starts with a record says which form's, by `for`";
                     self.context.error("FW0306", &at.key("on"), message);
                 }
-                let when = self.context.condition(start.when.as_ref(), &self.scope(), &at.key("when"));
-                Some((StartOn::Created { when }, self.scope()))
+                let scope = self.scope_at(Position::Start);
+                let when = self.context.condition(start.when.as_ref(), &scope, &at.key("when"));
+                Some((StartOn::Created { when }, scope))
             }
             (None, Some(cron), None) => self.schedule(cron, start.each.as_ref(), at),
             (None, None, Some(roles)) => {
@@ -187,7 +190,7 @@ impl<'a> Flow<'_, 'a> {
                     self.context.role("FW0306", role, &at.key("manual").index(index));
                 }
                 let roles = roles.iter().map(|role| Key::from(role.as_str())).collect();
-                Some((StartOn::Manual { roles }, self.scope()))
+                Some((StartOn::Manual { roles }, self.scope_at(Position::Start)))
             }
             _ => {
                 let message = "exactly one of `on`, `schedule` and `manual` is needed";
@@ -207,7 +210,7 @@ impl<'a> Flow<'_, 'a> {
             context.error_hint("FW0408", &at.key("schedule"), format!("`{cron}` is no schedule"), Some(hint));
         }
         let of_record = self.document.body.form.as_deref();
-        let mut scope = self.scope();
+        let mut scope = self.scope_at(Position::Start);
         let each = match (each, of_record) {
             (None, None) => None,
             (None, Some(form)) => {
@@ -225,12 +228,9 @@ impl<'a> Flow<'_, 'a> {
                     context.error("FW0306", &at.key("form"), message);
                 }
                 let form: Key = each.form.as_str().into();
-                let mut rows = context.filter_scope(&form);
-                rows.user = false;
-                rows.bare = None;
-                rows.prefixes.push(("it", 0));
+                let rows = Scope::new(Position::Each, context.shapes).row(Names::It, TableRef::form(&form));
                 let filter = context.condition(each.filter.as_ref(), &rows, &at.key("where"));
-                scope.prefixes.push(("it", 0));
+                scope = scope.also(Names::It);
                 Some(Each { form, filter })
             }
         };

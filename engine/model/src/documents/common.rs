@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
+use crate::expr::Position;
+
 /// What a key of a definition looks like.
 pub const KEY_PATTERN: &str = "^[a-z][a-z0-9_]{0,47}$";
 
@@ -102,10 +104,8 @@ impl JsonSchema for Given {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "number", "boolean", "null"],
-            "x-formwork-expression": value_expression("any", "workflow")
-        })
+        let mark = value_expression("any", Position::Workflow);
+        json_schema!({"type": ["string", "number", "boolean", "null"], "x-formwork-expression": mark})
     }
 }
 
@@ -137,7 +137,7 @@ impl JsonSchema for Rows {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["boolean", "string"],
-            "x-formwork-expression": expression("boolean", "form", true)
+            "x-formwork-expression": expression("boolean", Position::Rows)
         })
     }
 }
@@ -176,19 +176,27 @@ pub enum LevelWord {
     Write,
 }
 
-/// What `x-formwork-expression` says of a key: the result, where the expression stands, whether it must lower to SQL.
-pub(crate) fn expression(result: &str, scope: &str, lowers: bool) -> Value {
-    json!({"type": result, "scope": scope, "sql": lowers})
+/// What `x-formwork-expression` says of a key: what the expression gives and, by where it stands, what it may name.
+pub(crate) fn expression(result: &str, position: Position) -> Value {
+    position.mark(result)
 }
 
 /// [`expression`] for a key that holds a literal, or `=` and an expression.
-pub(crate) fn value_expression(result: &str, scope: &str) -> Value {
-    json!({"type": result, "scope": scope, "sql": false, "prefix": "="})
+pub(crate) fn value_expression(result: &str, position: Position) -> Value {
+    let mut mark = position.mark(result);
+    mark["prefix"] = json!("=");
+    mark
+}
+
+/// The schema of a literal, or `=` and an expression, in a list or map: [`value_expression`] of each.
+pub(crate) fn values(result: &str, position: Position) -> Value {
+    let mark = value_expression(result, position);
+    json!({"type": ["string", "number", "boolean", "null"], "x-formwork-expression": mark})
 }
 
 /// The schema of the expressions in a list or map, with [`expression`] of each.
-pub(crate) fn formulas(result: &str, scope: &str) -> Value {
-    json!({"type": "string", "minLength": 1, "x-formwork-expression": expression(result, scope, false)})
+pub(crate) fn formulas(result: &str, position: Position) -> Value {
+    json!({"type": "string", "minLength": 1, "x-formwork-expression": expression(result, position)})
 }
 
 /// An open registry: the values of a key `type`, each with an option struct of its own.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::common::{Exact, Formula, Keyed, expression};
+use crate::expr::Position;
 use crate::text::Text;
 
 /// A typed source: one row is one record.
@@ -16,7 +17,7 @@ pub struct Dataset {
     pub source: DatasetSource,
     /// Which records.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Source)))]
     pub filter: Option<Formula>,
     /// Named instants and dates: fields of the form.
     #[schemars(extend("minProperties" = 1))]
@@ -45,7 +46,7 @@ pub struct Dimension {
     /// A field, reached over links to one record.
     pub field: Option<String>,
     /// A computed value.
-    #[schemars(extend("x-formwork-expression" = expression("any", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("any", Position::Source)))]
     pub compute: Option<Formula>,
     /// Ascending edges of half-open classes, for numbers.
     #[serde(default)]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::common::{Formula, Keyed, formulas};
+use crate::expr::Position;
 use crate::text::Text;
 
 /// A decision table (DMN 1.4 §8.2).
@@ -18,7 +19,7 @@ pub struct Decision {
     /// Which of the rules that match counts.
     pub hit: Hit,
     /// Inputs over the form, in the order of the cells.
-    #[schemars(extend("minProperties" = 1, "additionalProperties" = formulas("any", "form")))]
+    #[schemars(extend("minProperties" = 1, "additionalProperties" = formulas("any", Position::Input)))]
     pub inputs: Keyed<Formula>,
     /// Outputs, in the order of `then`: `form.field` or a type.
     #[schemars(extend("minProperties" = 1))]
@@ -49,9 +50,9 @@ pub enum Hit {
 pub struct DecisionRule {
     /// One cell per input: `-`, literals, a comparison, an interval, or a condition over `?`.
     #[serde(rename = "if")]
-    #[schemars(extend("items" = formulas("boolean", "cell")))]
+    #[schemars(extend("items" = formulas("boolean", Position::Cell)))]
     pub cells: Vec<Formula>,
     /// One value per output.
-    #[schemars(extend("items" = formulas("the output's type", "inputs")))]
+    #[schemars(extend("items" = formulas("the output's type", Position::Output)))]
     pub then: Vec<Formula>,
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::common::{Formula, Keyed, formulas};
+use crate::expr::Position;
 
 /// Generated records for demonstrations.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -20,6 +21,6 @@ pub struct Demo {
     /// Seed of `rng`.
     pub seed: u64,
     /// Fields and their expressions over `i`, `rng(n)`, `ref('form', k)`, `as_of`.
-    #[schemars(extend("additionalProperties" = formulas("the field's type", "recipe")))]
+    #[schemars(extend("additionalProperties" = formulas("the field's type", Position::Recipe)))]
     pub fields: Keyed<Formula>,
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::common::{Formula, Keyed, LevelWord, Rows, expression};
 use super::fields::Field;
 use super::public::Public;
+use crate::expr::Position;
 use crate::text::Text;
 
 /// A form: fields, rules, access, views and layout.
@@ -19,7 +20,7 @@ pub struct Form {
     /// Shown to people.
     pub label: Text,
     /// The title of a record.
-    #[schemars(extend("x-formwork-expression" = expression("text", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("text", Position::Title)))]
     pub title: Option<Formula>,
     /// Fields that name a record in files and URLs, unique together.
     #[serde(default)]
@@ -69,7 +70,7 @@ pub enum FormKind {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Broken where this is not true.
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Rule)))]
     pub check: Formula,
     /// The field it is reported at.
     pub at: Option<String>,
@@ -86,7 +87,7 @@ pub struct Unique {
     pub fields: Vec<String>,
     /// Only among these records.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form's own columns", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Unique)))]
     pub filter: Option<Formula>,
 }
 
@@ -125,7 +126,7 @@ pub struct View {
     pub columns: Vec<String>,
     /// Which records.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Rows)))]
     pub filter: Option<Formula>,
     /// Fields to sort by, `-` in front for descending.
     #[serde(default)]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::common::{Formula, Keyed, expression, formulas};
+use crate::expr::Position;
 use crate::text::Text;
 
 /// How a file becomes records.
@@ -82,14 +83,14 @@ pub struct Into {
     #[schemars(length(min = 1))]
     pub key: Vec<String>,
     /// Fields and their expressions over `row`.
-    #[schemars(extend("minProperties" = 1, "additionalProperties" = formulas("the field's type", "row of the file")))]
+    #[schemars(extend("minProperties" = 1, "additionalProperties" = formulas("the field's type", Position::Column)))]
     pub columns: Keyed<Formula>,
     /// Link fields, and the form fed before whose record of the same row they hold.
     #[serde(default)]
     pub links: Keyed<String>,
     /// Which rows.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "row of the file", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Column)))]
     pub filter: Option<Formula>,
 }
 

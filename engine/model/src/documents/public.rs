@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::common::{Formula, expression};
+use crate::expr::Position;
 use crate::text::Text;
 
 /// Pages for people who are not logged in.
@@ -28,7 +29,7 @@ pub struct Public {
 pub struct Track {
     /// What one must know: a field that no two records share, then others or the `last(field, n)` of them.
     #[schemars(length(min = 2, max = 4))]
-    #[schemars(extend("items" = serde_json::json!({"x-formwork-expression": expression("text", "form", false)})))]
+    #[schemars(extend("items" = serde_json::json!({"x-formwork-expression": expression("text", Position::Proof)})))]
     pub by: Vec<Formula>,
     /// The fields shown.
     pub show: Vec<String>,

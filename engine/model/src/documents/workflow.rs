@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::common::{Formula, Keyed, expression};
 use super::steps::{Assignments, Step};
+use crate::expr::Position;
 use crate::text::Text;
 
 /// A workflow: ways to begin, and steps.
@@ -128,7 +129,7 @@ pub struct Start {
     /// What happens to the record.
     pub on: Option<OnWord>,
     /// Only where this is true, with `on`.
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "workflow", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Start)))]
     pub when: Option<Formula>,
     /// Five fields of a cron line, in the pack's zone.
     pub schedule: Option<String>,
@@ -138,7 +139,7 @@ pub struct Start {
     #[schemars(length(min = 1))]
     pub manual: Option<Vec<String>>,
     /// One key starts at most one instance, ever.
-    #[schemars(extend("x-formwork-expression" = expression("any", "workflow", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("any", Position::Start)))]
     pub key: Option<Formula>,
     /// A step, or `end`.
     pub next: String,
@@ -161,6 +162,6 @@ pub struct Each {
     pub form: String,
     /// Which of them: `it` is the record.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "each", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Each)))]
     pub filter: Option<Formula>,
 }

@@ -33,8 +33,7 @@ pub fn check_cell(source: &str, scope: &Scope, input_type: &Type) -> Result<Opti
     let mut parser = Parser::new(source).map_err(|problem| vec![problem])?;
     let node = tests(&mut parser, &Token::End);
     parser.expect_end();
-    let mut scope = scope.clone();
-    scope.cell = Some(input_type.clone());
+    let scope = scope.clone().cell(input_type.clone());
     check_tree(source, &node, parser.finish(), &scope, Some(&Type::Boolean)).map(Some)
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::ir::{InstanceAttribute, Slot, StepAttribute};
+use super::position::{Lookups, Names, Position};
 use super::types::{TableRef, Type};
 use crate::Key;
 
@@ -49,62 +50,154 @@ pub struct FieldShape {
     pub bound: Option<i128>,
 }
 
-/// The names in scope of one expression.
+/// The names in scope of one expression: what its [`Position`] lets it name, and what those names are here.
 #[derive(Debug, Clone)]
 pub struct Scope<'a> {
     /// The pack's tables.
     pub shapes: &'a Shapes,
+    position: Position,
+    /// Whether the field it computes is stored, which lets look-ups in.
+    is_stored: bool,
     /// Rows in scope, innermost first; list functions push theirs in front.
-    pub frames: Vec<TableRef>,
-    /// The frame bare field names refer to; none where fields must be written with a prefix (workflows: `record.x`).
-    pub bare: Option<u8>,
-    /// Words that name a frame: `it`, `record`, `parent`.
-    pub prefixes: Vec<(&'static str, u8)>,
-    /// Whether `old.x` is in scope: the stored values of that table.
-    pub old: Option<TableRef>,
-    /// Whether `user.…` is in scope.
-    pub user: bool,
-    /// Names of a workflow, in workflow expressions.
-    pub workflow: Option<Arc<WorkflowNames>>,
-    /// Inputs by name, in decision outputs.
-    pub inputs: IndexMap<Key, Type>,
-    /// `event.x`: what a message carries, where it arrives.
-    pub event: Option<IndexMap<Key, Type>>,
-    /// The type of `?`, in decision cells.
-    pub cell: Option<Type>,
-    /// Columns of the import (`row.x`); every name is allowed where this is true.
-    pub columns: bool,
-    /// Demo recipes: `i as_of rng ref pick`.
-    pub demo: bool,
-    /// Whether a link may be compared with the id of a record, in quotes: for callers, who were told ids.
-    pub ids: bool,
-    /// Whether every node must lower to SQL: row rules, filters, views.
-    pub must_lower: bool,
-    /// Whether `lookup` and `lookup_all` may ask for records: where loading happens.
-    pub lookups: bool,
+    frames: Vec<TableRef>,
+    /// What names a row.
+    rows: Vec<(Names, u8)>,
+    old: Option<TableRef>,
+    workflow: Option<Arc<WorkflowNames>>,
+    inputs: IndexMap<Key, Type>,
+    event: Option<IndexMap<Key, Type>>,
+    cell: Option<Type>,
 }
 
 impl<'a> Scope<'a> {
-    /// A scope with nothing but the pack's settings, `now`, `today` and these frames; bare names are frame 0.
-    pub fn new(shapes: &'a Shapes, frames: Vec<TableRef>) -> Self {
-        let bare = (!frames.is_empty()).then_some(0);
+    /// What can be named at a position without more: settings, the clock, and what is the same for everybody there.
+    pub fn new(position: Position, shapes: &'a Shapes) -> Self {
         Self {
             shapes,
-            frames,
-            bare,
-            prefixes: Vec::new(),
+            position,
+            is_stored: false,
+            frames: Vec::new(),
+            rows: Vec::new(),
             old: None,
-            user: false,
             workflow: None,
             inputs: IndexMap::new(),
             event: None,
             cell: None,
-            columns: false,
-            demo: false,
-            ids: false,
-            must_lower: false,
-            lookups: false,
         }
+    }
+
+    /// The same position over one table more, behind those there are.
+    pub fn row(mut self, names: Names, table: TableRef) -> Self {
+        self.rows.push((names, self.frames.len() as u8));
+        self.frames.push(table);
+        self
+    }
+
+    /// Another name for the row in front.
+    pub(crate) fn also(mut self, names: Names) -> Self {
+        self.rows.push((names, 0));
+        self
+    }
+
+    /// The table whose stored values `old.x` names.
+    pub fn old(mut self, table: TableRef) -> Self {
+        self.old = Some(table);
+        self
+    }
+
+    /// The names of a workflow.
+    pub fn workflow(mut self, names: Arc<WorkflowNames>) -> Self {
+        self.workflow = Some(names);
+        self
+    }
+
+    /// What the message carries.
+    pub fn event(mut self, carried: Option<IndexMap<Key, Type>>) -> Self {
+        self.event = carried;
+        self
+    }
+
+    /// The inputs of the decision.
+    pub fn inputs(mut self, inputs: IndexMap<Key, Type>) -> Self {
+        self.inputs = inputs;
+        self
+    }
+
+    /// Says that the field computed is stored.
+    pub fn stored(mut self, is_stored: bool) -> Self {
+        self.is_stored = is_stored;
+        self
+    }
+
+    /// The same names for a cell over an input of that type.
+    pub(super) fn cell(mut self, input: Type) -> Self {
+        self.cell = Some(input);
+        self
+    }
+
+    /// Whether the position knows these names at all.
+    pub(super) fn has(&self, names: Names) -> bool {
+        self.position.names().contains(&names)
+    }
+
+    /// Whether every node must lower to SQL.
+    pub(super) fn lowers(&self) -> bool {
+        self.position.lowers()
+    }
+
+    /// Whether look-ups may ask for records.
+    pub(super) fn looks_up(&self) -> bool {
+        match self.position.lookups() {
+            Lookups::Never => false,
+            Lookups::Stored => self.is_stored,
+            Lookups::Always => true,
+        }
+    }
+
+    /// The row whose fields are named bare.
+    pub(super) fn bare(&self) -> Option<u8> {
+        self.row_of(Names::Fields)
+    }
+
+    /// The words in front of the fields of rows.
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = (&'static str, u8)> + '_ {
+        let words = [("it", Names::It), ("record", Names::Record), ("parent", Names::Parent)];
+        words.into_iter().filter_map(|(word, names)| Some((word, self.row_of(names)?)))
+    }
+
+    /// The table in a frame of the scope.
+    pub(super) fn table(&self, frame: usize) -> Option<&TableRef> {
+        self.frames.get(frame)
+    }
+
+    /// The table of `old.x`.
+    pub(super) fn old_table(&self) -> Option<&TableRef> {
+        self.old.as_ref().filter(|_| self.has(Names::Old))
+    }
+
+    /// `vars`, `step` and `instance`.
+    pub(super) fn workflow_names(&self) -> Option<&Arc<WorkflowNames>> {
+        self.workflow.as_ref().filter(|_| self.has(Names::Workflow))
+    }
+
+    /// The members of `event`.
+    pub(super) fn carried(&self) -> Option<&IndexMap<Key, Type>> {
+        self.event.as_ref().filter(|_| self.has(Names::Event))
+    }
+
+    /// The type of `?`.
+    pub(super) fn cell_type(&self) -> Option<&Type> {
+        self.cell.as_ref().filter(|_| self.has(Names::Cell))
+    }
+
+    /// The inputs of a decision, by name.
+    pub(super) fn input_names(&self) -> impl Iterator<Item = (&Key, &Type)> {
+        self.inputs.iter().filter(|_| self.has(Names::Inputs))
+    }
+
+    fn row_of(&self, names: Names) -> Option<u8> {
+        let named = self.rows.iter().find(|(known, _)| *known == names && self.has(names));
+        named.map(|(_, frame)| *frame)
     }
 }
 

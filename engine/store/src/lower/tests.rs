@@ -3,7 +3,7 @@
 use sea_query::{PostgresQueryBuilder, Query, SqliteQueryBuilder};
 
 use formwork_core::access::shapes;
-use formwork_model::expr::{Scope, TableRef, Type, check};
+use formwork_model::expr::{Names, Position, Scope, TableRef, Type, check};
 use formwork_model::{Key, Pack, SourceMap, compile};
 
 use super::Lowering;
@@ -24,7 +24,7 @@ fn pack() -> Pack {
 fn lowered(source: &str) -> (String, String) {
     let pack = std::sync::Arc::new(pack());
     let shapes = shapes(&pack, &formwork_core::Viewer::system("en"));
-    let scope = Scope::new(&shapes, vec![TableRef::form(&Key::from("thing"))]);
+    let scope = Scope::new(Position::Rows, &shapes).row(Names::Fields, TableRef::form(&Key::from("thing")));
     let ir = check(source, &scope, Some(&Type::Boolean)).expect("a filter").ir;
     let layout = PackLayout::presumed(&pack).expect("a layout");
     let text = |dialect| {

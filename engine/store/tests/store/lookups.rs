@@ -5,7 +5,7 @@ use std::sync::Arc;
 use formwork_core::change::ChangeSet;
 use formwork_core::eval::{Environment, evaluate};
 use formwork_core::{Facts, Rejection, RejectionKind, Stop, Viewer};
-use formwork_model::expr::{Scope, check};
+use formwork_model::expr::{Position, Scope, check};
 use formwork_model::{Pack, Value};
 use formwork_store::Failure;
 use sqlx::{Connection, PgConnection};
@@ -26,8 +26,7 @@ crate::on_both!(super::everything();
 fn look(pack: &Arc<Pack>, source: &str, facts: &Facts) -> Result<Value, Stop> {
     let viewer = Viewer::system("en");
     let shapes = formwork_core::access::shapes(pack, &viewer);
-    let mut scope = Scope::new(&shapes, Vec::new());
-    scope.lookups = true;
+    let scope = Scope::new(Position::Output, &shapes);
     let expr = check(source, &scope, None).unwrap_or_else(|problems| panic!("{}", problems[0].render(source)));
     Ok(evaluate(&expr.ir, &Environment::new(at(2), *pack.timezone(), &viewer, &**pack, facts))?)
 }

@@ -7,6 +7,7 @@ use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::Kind;
 use crate::documents::case::{CaseMessage, CaseStep, CaseTask, TaskWord, Values};
+use crate::expr::Position;
 use crate::expr::duration::parse_iso;
 use crate::pack::case::{CaseVerb, TaskAct};
 use crate::value::Duration;
@@ -56,7 +57,7 @@ impl Script<'_, '_> {
             let at = at.key("list").key(form);
             let form = self.form(form, &at)?.key.clone();
             if step.fails.is_none() {
-                self.context.condition(Some(filter), &self.context.filter_scope(&form), &at);
+                self.context.condition(Some(filter), &self.context.scope(Position::Rows, &form), &at);
             }
             return Some(CaseVerb::List { form, filter: filter.0.clone() });
         }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::documents::common::{Formula, expression};
+use crate::expr::Position;
 
 /// A record of another form.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -13,7 +14,7 @@ pub struct Link {
     pub to: String,
     /// Which records may be chosen: `it` is the candidate.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "candidate", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Candidate)))]
     pub filter: Option<Formula>,
     /// What happens here when the other record is deleted.
     #[serde(default)]

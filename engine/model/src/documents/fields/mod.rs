@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::common::{Entry, Formula, Given, expression, registry, value_expression};
+use crate::expr::Position;
 use crate::text::Text as Words;
 
 registry! {
@@ -69,24 +70,24 @@ pub struct FieldCommon {
     #[serde(default)]
     pub required: bool,
     /// Must hold a value whenever it is visible and this is true.
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Condition)))]
     pub required_if: Option<Formula>,
     /// Hidden unless this is true.
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Condition)))]
     pub visible_if: Option<Formula>,
     /// Never written by people.
     #[serde(default)]
     pub read_only: bool,
     /// Not written by people while this is true.
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Condition)))]
     pub read_only_if: Option<Formula>,
     /// What happens to the value while the field is hidden.
     pub when_hidden: Option<WhenHidden>,
     /// The value of a new record.
-    #[schemars(extend("x-formwork-expression" = value_expression("the field's type", "form")))]
+    #[schemars(extend("x-formwork-expression" = value_expression("the field's type", Position::Default)))]
     pub default: Option<Given>,
     /// The value follows from others.
-    #[schemars(extend("x-formwork-expression" = expression("the field's type", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("the field's type", Position::Computed)))]
     pub compute: Option<Formula>,
     /// Computed on save and stored; otherwise on reading.
     pub stored: Option<bool>,

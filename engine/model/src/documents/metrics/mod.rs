@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::common::{Entry, Formula, expression, registry};
+use crate::expr::Position;
 use crate::text::Text;
 
 registry! {
@@ -37,7 +38,7 @@ pub struct MetricCommon {
     pub time: Option<String>,
     /// Only these rows.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Source)))]
     pub filter: Option<Formula>,
     /// How it is written: `integer`, `decimal:n`, `percent:n`, `money`.
     #[schemars(regex(pattern = r"^(integer|money|(decimal|percent):[0-9])$"))]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::documents::common::{Formula, expression};
+use crate::expr::Position;
 
 /// One aggregate over another; no value where the lower one is zero.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -24,10 +25,10 @@ pub struct Part {
     pub kind: PartKind,
     /// Only these rows.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Source)))]
     pub filter: Option<Formula>,
     /// Of what, for `sum`.
-    #[schemars(extend("x-formwork-expression" = expression("number", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("number", Position::Source)))]
     pub compute: Option<Formula>,
 }
 

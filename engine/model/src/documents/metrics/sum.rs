@@ -4,12 +4,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::documents::common::{Formula, expression};
+use crate::expr::Position;
 
 /// A sum of the values that are not null.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sum {
     /// Of what.
-    #[schemars(extend("x-formwork-expression" = expression("number", "form", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("number", Position::Source)))]
     pub compute: Formula,
 }

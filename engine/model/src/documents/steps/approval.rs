@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::user::{Assign, Due, Outcome, Return, VerbWord};
 use crate::documents::common::{Given, Keyed, LevelWord, value_expression};
+use crate::expr::Position;
 use crate::text::Text;
 
 /// A task for each signer; decided as soon as the signatures say so, the rest is cancelled.
@@ -31,7 +32,7 @@ pub struct Approval {
     pub instructions: Option<Text>,
     /// Four eyes: these people may not sign.
     #[serde(default)]
-    #[schemars(extend("items" = serde_json::json!({"x-formwork-expression": value_expression("user", "workflow")})))]
+    #[schemars(extend("items" = serde_json::json!({"x-formwork-expression": value_expression("user", Position::Workflow)})))]
     pub not: Vec<Given>,
     /// Verbs beside `claim`, `release`, `complete` and `comment`; `transfer` where absent.
     pub verbs: Option<Vec<VerbWord>>,

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::Next;
 use crate::documents::common::{Formula, Keyed, expression};
+use crate::expr::Position;
 
 /// The first true branch in the order of the file; null is false.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -24,7 +25,7 @@ pub struct Choice {
 pub struct Branch {
     /// The condition.
     #[serde(rename = "if")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "workflow", false)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Workflow)))]
     pub condition: Formula,
     /// Where it goes on.
     pub next: Next,

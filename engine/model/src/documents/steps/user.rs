@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Assignments, Next};
 use crate::documents::common::{Given, Keyed, LevelWord, value_expression};
+use crate::expr::Position;
 use crate::text::Text;
 
 /// A task for a person; waits.
@@ -26,7 +27,7 @@ pub struct User {
     pub instructions: Option<Text>,
     /// Four eyes: these people may not do it.
     #[serde(default)]
-    #[schemars(extend("items" = serde_json::json!({"x-formwork-expression": value_expression("user", "workflow")})))]
+    #[schemars(extend("items" = serde_json::json!({"x-formwork-expression": value_expression("user", Position::Workflow)})))]
     pub not: Vec<Given>,
     /// Verbs beside `claim`, `release`, `complete`, `comment` and `remind`; `transfer` and `cc` where absent.
     pub verbs: Option<Vec<VerbWord>>,
@@ -82,7 +83,7 @@ pub struct Assign {
     /// Whoever has this role.
     pub role: Option<String>,
     /// This user.
-    #[schemars(extend("x-formwork-expression" = value_expression("user", "workflow")))]
+    #[schemars(extend("x-formwork-expression" = value_expression("user", Position::Workflow)))]
     pub user: Option<Given>,
     /// Where that is nobody: `incident` (the default), `skip` (of an approval: it counts as approved), or who else.
     #[serde(rename = "ifEmpty")]

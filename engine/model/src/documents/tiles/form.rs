@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::documents::common::{Given, Keyed, value_expression};
+use crate::documents::common::{Given, Keyed, values};
+use crate::expr::Position;
 
 /// Values a new record starts with: literals, or `=` and an expression over the board's `record`.
 pub type Presets = Keyed<Given>;
@@ -22,8 +23,5 @@ pub struct Form {
 
 /// The schema of one preset.
 pub(super) fn preset_schema() -> serde_json::Value {
-    serde_json::json!({
-        "type": ["string", "number", "boolean", "null"],
-        "x-formwork-expression": value_expression("the field's type", "record")
-    })
+    values("the field's type", Position::Preset)
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::documents::common::{Formula, expression};
+use crate::expr::Position;
 
 /// Records of a view.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -15,7 +16,7 @@ pub struct List {
     pub view: String,
     /// Only these.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "tile", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Tile)))]
     pub filter: Option<Formula>,
     /// Most rows.
     #[serde(default = "limit_default")]

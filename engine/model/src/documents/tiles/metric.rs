@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::report::Set;
 use crate::documents::common::{Formula, expression};
+use crate::expr::Position;
 
 /// One number.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -14,7 +15,7 @@ pub struct Metric {
     pub metric: String,
     /// Only these records of its dataset's form.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "tile", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Tile)))]
     pub filter: Option<Formula>,
     /// Parameters instead of the reader's.
     #[serde(default)]

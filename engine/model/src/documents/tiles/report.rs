@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::documents::common::{Formula, expression};
+use crate::expr::Position;
 
 /// A report.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -13,7 +14,7 @@ pub struct Report {
     pub report: String,
     /// Only these records of its datasets' form.
     #[serde(rename = "where")]
-    #[schemars(extend("x-formwork-expression" = expression("boolean", "tile", true)))]
+    #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Tile)))]
     pub filter: Option<Formula>,
     /// Parameters instead of the reader's.
     #[serde(default)]

@@ -7,6 +7,7 @@ use crate::Key;
 use crate::expr::ast::{Kind, Node, Word};
 use crate::expr::functions::{Callee, Parameter, ResultType, SIGNATURES, Signature, signature};
 use crate::expr::ir::{Function, Ir};
+use crate::expr::position::Names;
 use crate::expr::problem::{Problem, code};
 use crate::expr::scope::BUILT_IN_ROLES;
 use crate::expr::times;
@@ -21,7 +22,8 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 impl Checker<'_> {
     pub(super) fn call(&mut self, node: &Node, name: &Word, arguments: &[Node], hint: Option<&Type>) -> Option<Typed> {
-        let Some(found) = signature(&name.text).filter(|found| self.scope.demo || !is_demo_only(found)) else {
+        let Some(found) = signature(&name.text).filter(|found| self.scope.has(Names::Recipe) || !is_demo_only(found))
+        else {
             return self.unknown_function(name, arguments);
         };
         if let Callee::Lookup(fold) = found.callee {
@@ -169,7 +171,7 @@ impl Checker<'_> {
             },
             other => other.fixed()?,
         };
-        if function == Function::HasRole && !self.scope.user {
+        if function == Function::HasRole && !self.scope.has(Names::User) {
             let problem =
                 Problem::new(code::UNKNOWN_NAME, node.span.clone(), "nobody acts here: `has_role` has no user");
             return self.report(problem);

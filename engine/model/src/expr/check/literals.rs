@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::{Checker, Typed, constant};
 use crate::expr::ast::{Kind, Node};
 use crate::expr::ir::{BinaryOp, Ir, UnaryOp};
+use crate::expr::position::Names;
 use crate::expr::problem::{Problem, code};
 use crate::expr::types::Type;
 use crate::expr::walk::unify;
@@ -49,7 +50,7 @@ impl Checker<'_> {
                 }
                 self.unknown_key(node, "queue", text, shapes.queues.iter().map(|key| &**key))
             }
-            Some(ty @ Type::Link(_)) if self.scope.ids => Some(match text.parse() {
+            Some(ty @ Type::Link(_)) if self.scope.has(Names::Ids) => Some(match text.parse() {
                 Ok(id) => constant(Value::Id(id), ty.clone()),
                 Err(_) => constant(value, Type::Text),
             }),

@@ -65,7 +65,7 @@ impl Checker<'_> {
         arguments: &[Node],
         value: impl FnOnce(&mut Self, &Node) -> Option<Typed>,
     ) -> Option<(Rows, Typed)> {
-        if !self.scope.lookups {
+        if !self.scope.looks_up() {
             let message = format!("`{}` cannot load records here", found.name);
             let problem = Problem::new(code::LOOKUP, node.span.clone(), message);
             return self.report(problem.hint(
@@ -86,7 +86,7 @@ impl Checker<'_> {
         let value = value(self, &arguments[1]);
         (self.looking, self.lowers) = (Some(Looking { around }), true);
         let condition = self.condition(&arguments[2]);
-        (self.looking, self.lowers) = (None, self.scope.must_lower);
+        (self.looking, self.lowers) = (None, self.scope.lowers());
         self.pushed.pop();
         Some((Rows::Found { id, condition: Box::new(condition?.ir) }, value?))
     }

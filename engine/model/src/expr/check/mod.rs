@@ -13,6 +13,7 @@ use super::ast::{Kind, Node};
 use super::bounds::{aligns, bound};
 use super::ir::{BinaryOp, Expr, Ir, Name};
 use super::parser::parse;
+use super::position::Names;
 use super::problem::{Problem, code};
 use super::scope::Scope;
 use super::types::Type;
@@ -36,7 +37,7 @@ pub(super) fn check_tree(
     expected: Option<&Type>,
 ) -> Result<Expr, Vec<Problem>> {
     let mut checker =
-        Checker { source, scope, pushed: Vec::new(), looking: None, lowers: scope.must_lower, problems, draws: 0 };
+        Checker { source, scope, pushed: Vec::new(), looking: None, lowers: scope.lowers(), problems, draws: 0 };
     let typed = checker.node(node, expected).and_then(|typed| match expected {
         Some(expected) => checker.conform(node, typed, expected),
         None => Some(typed),
@@ -90,7 +91,7 @@ impl Checker<'_> {
             Kind::Number(digits) => self.number(node, digits, false, hint),
             Kind::Text(text) => self.text(node, text, hint),
             Kind::Name(_) | Kind::Member(..) | Kind::Index(..) => self.name(node),
-            Kind::Cell => match &self.scope.cell {
+            Kind::Cell => match self.scope.cell_type() {
                 Some(ty) => Some(Typed { ir: Ir::Name(Name::Cell), ty: ty.clone(), free: false }),
                 None => {
                     let problem = Problem::new(code::UNKNOWN_NAME, node.span.clone(), "`?` is not in scope here");
@@ -138,7 +139,7 @@ impl Checker<'_> {
             (Type::Integer | Type::Decimal { .. } | Type::Money, Type::Decimal { .. } | Type::Money) => true,
             (Type::Choice(found), Type::Choice(wanted)) => found.iter().all(|key| wanted.contains(key)),
             (Type::List(found), Type::List(wanted)) => self.fits(found, wanted),
-            (Type::Text, Type::Choice(_) | Type::Queue | Type::Link(_) | Type::User) => self.scope.columns,
+            (Type::Text, Type::Choice(_) | Type::Queue | Type::Link(_) | Type::User) => self.scope.has(Names::Columns),
             _ => found == wanted,
         }
     }

@@ -5,6 +5,7 @@ use super::{Checker, Typed};
 use crate::Key;
 use crate::expr::ast::{Kind, Node, Word};
 use crate::expr::ir::{FieldPath, FieldRef, InstanceAttribute, Ir, Name, Root, Rows, Slot, StepAttribute};
+use crate::expr::position::Names;
 use crate::expr::problem::{Problem, code};
 use crate::expr::types::{TableRef, Type};
 use crate::suggest::nearest;
@@ -78,7 +79,7 @@ impl Checker<'_> {
         let outside = self.pushed.iter().all(|row| row.is_it);
         if words.len() == 1
             && outside
-            && let Some((key, ty)) = self.scope.inputs.get_key_value(first)
+            && let Some((key, ty)) = self.scope.input_names().find(|(key, _)| ***key == *first)
         {
             return Some(Resolved::Value(Typed {
                 ir: Ir::Name(Name::Input(key.clone())),
@@ -100,20 +101,21 @@ impl Checker<'_> {
         let named = |ir: Name, ty: Type| Some(Some(Resolved::Value(Typed { ir: Ir::Name(ir), ty, free: true })));
         let member = words.get(1).map(|word| word.text.as_str());
         match (first, words.len()) {
+            ("now" | "today", 1) if !self.scope.has(Names::Clock) => return Some(self.out_of_place(&words[0])),
             ("now", 1) => return named(Name::Now, Type::DateTime),
             ("today", 1) => return named(Name::Today, Type::Date),
-            ("i", 1) if self.scope.demo => return named(Name::Index, Type::Integer),
-            ("as_of", 1) if self.scope.demo => return named(Name::AsOf, Type::DateTime),
+            ("i", 1) if self.scope.has(Names::Recipe) => return named(Name::Index, Type::Integer),
+            ("as_of", 1) if self.scope.has(Names::Recipe) => return named(Name::AsOf, Type::DateTime),
             _ => {}
         }
         let Some(frame) = self.frame_of(first) else {
             let known = match first {
-                "settings" => true,
-                "user" => self.scope.user,
-                "old" => self.scope.old.is_some(),
-                "vars" | "step" | "instance" => self.scope.workflow.is_some(),
-                "event" => self.scope.event.is_some(),
-                "row" => self.scope.columns,
+                "settings" => self.scope.has(Names::Settings),
+                "user" => self.scope.has(Names::User),
+                "old" => self.scope.old_table().is_some(),
+                "vars" | "step" | "instance" => self.scope.workflow_names().is_some(),
+                "event" => self.scope.carried().is_some(),
+                "row" => self.scope.has(Names::Columns),
                 _ => false,
             };
             if !known {
@@ -124,7 +126,7 @@ impl Checker<'_> {
             };
             return Some(match first {
                 "old" => {
-                    let table = self.scope.old.clone()?;
+                    let table = self.scope.old_table()?.clone();
                     self.path(Root::Old, table, &words[1..], node)
                 }
                 "row" => self.exactly(words, 2, Name::Column(member.to_owned()), Type::Text),
@@ -147,7 +149,7 @@ impl Checker<'_> {
     /// `user.x`, `settings.x`, `vars.x`, `instance.x`.
     fn attribute(&mut self, first: &str, words: &[Word]) -> Option<Resolved> {
         let word = &words[1];
-        let workflow = self.scope.workflow.clone();
+        let workflow = self.scope.workflow_names();
         let shapes = self.scope.shapes;
         let key = || Key::from(word.text.as_str());
         let (found, candidates): (Option<(Name, Type)>, Vec<String>) = match first {
@@ -165,12 +167,12 @@ impl Checker<'_> {
                 (found, shapes.settings.keys().map(|key| key.to_string()).collect())
             }
             "vars" => {
-                let vars = &workflow.as_ref()?.vars;
+                let vars = &workflow?.vars;
                 let found = vars.get(word.text.as_str()).map(|ty| (Name::Var(key()), ty.clone()));
                 (found, vars.keys().map(|key| key.to_string()).collect())
             }
             "event" => {
-                let event = self.scope.event.as_ref()?;
+                let event = self.scope.carried()?;
                 let found = event.get(word.text.as_str()).map(|ty| (Name::Event(key()), ty.clone()));
                 (found, event.keys().map(|key| key.to_string()).collect())
             }
@@ -187,7 +189,7 @@ impl Checker<'_> {
 
     /// `step.<id>.<output or attribute>`.
     fn step(&mut self, words: &[Word], node: &Node) -> Option<Resolved> {
-        let workflow = self.scope.workflow.clone()?;
+        let workflow = self.scope.workflow_names()?.clone();
         let word = &words[1];
         let Some((key, outputs)) = workflow.steps.get_key_value(word.text.as_str()) else {
             return self.unknown_member("step", word, workflow.steps.keys().map(|key| key.to_string()).collect());
@@ -212,7 +214,7 @@ impl Checker<'_> {
     /// `row['column']`.
     fn column(&mut self, node: &Node, base: &Node, index: &Node) -> Option<Resolved> {
         match (&base.kind, &index.kind) {
-            (Kind::Name(name), Kind::Text(column)) if name == "row" && self.scope.columns => {
+            (Kind::Name(name), Kind::Text(column)) if name == "row" && self.scope.has(Names::Columns) => {
                 let ir = Ir::Name(Name::Column(column.clone()));
                 Some(Resolved::Value(Typed { ir, ty: Type::Text, free: false }))
             }
@@ -336,8 +338,8 @@ impl Checker<'_> {
             return problem.hint(format!("write `{}{}` for the row around", "outer.".repeat(level), word.text));
         }
         let depth = self.pushed.len();
-        let prefixed = self.scope.prefixes.iter().find(|(_, frame)| {
-            self.scope.frames.get(usize::from(*frame)).is_some_and(has) && self.bare() != Some(*frame + depth as u8)
+        let prefixed = self.scope.prefixes().find(|(_, frame)| {
+            self.scope.table(usize::from(*frame)).is_some_and(has) && self.bare() != Some(*frame + depth as u8)
         });
         match prefixed {
             Some((prefix, _)) => problem.hint(format!("write `{prefix}.{}`", word.text)),
@@ -347,17 +349,22 @@ impl Checker<'_> {
 
     fn unknown(&mut self, word: &Word) -> Option<Resolved> {
         if SCOPED.contains(&word.text.as_str()) {
-            let message = format!("`{}` is not in scope here", word.text);
-            return self.report(Problem::new(code::UNKNOWN_NAME, word.span.clone(), message));
+            return self.out_of_place(word);
         }
         let problem = Problem::new(code::UNKNOWN_NAME, word.span.clone(), format!("unknown name `{}`", word.text));
-        let mut words = vec!["now", "today", "settings"];
-        words.extend(self.scope.inputs.keys().map(|key| &**key));
-        words.extend(self.scope.prefixes.iter().map(|(prefix, _)| *prefix));
-        words.extend(self.scope.user.then_some("user"));
-        words.extend(self.scope.workflow.iter().flat_map(|_| ["vars", "step", "instance"]));
-        words.extend(self.scope.columns.then_some("row"));
-        words.extend(self.scope.demo.then_some("as_of"));
+        let scope = self.scope;
+        let mut words: Vec<&str> = scope.input_names().map(|(key, _)| &**key).collect();
+        words.extend(scope.prefixes().map(|(prefix, _)| prefix));
+        words.extend(scope.workflow_names().iter().flat_map(|_| ["vars", "step", "instance"]));
+        for (names, known) in [
+            (Names::Clock, &["now", "today"][..]),
+            (Names::Settings, &["settings"]),
+            (Names::User, &["user"]),
+            (Names::Columns, &["row"]),
+            (Names::Recipe, &["as_of"]),
+        ] {
+            words.extend(known.iter().filter(|_| scope.has(names)));
+        }
         let problem = match self.elsewhere(problem.clone(), word) {
             with_hint if with_hint.hint.is_some() => with_hint,
             _ => match nearest(&word.text, words.into_iter()) {
@@ -366,6 +373,12 @@ impl Checker<'_> {
             },
         };
         self.report(problem)
+    }
+
+    /// A word that means something elsewhere.
+    fn out_of_place<T>(&mut self, word: &Word) -> Option<T> {
+        let message = format!("`{}` is not in scope here", word.text);
+        self.report(Problem::new(code::UNKNOWN_NAME, word.span.clone(), message))
     }
 
     fn unknown_member(&mut self, of: &str, word: &Word, candidates: Vec<String>) -> Option<Resolved> {
@@ -417,7 +430,7 @@ impl Checker<'_> {
         {
             return Some((self.pushed.len() - 1 - index) as u8);
         }
-        let (_, frame) = self.scope.prefixes.iter().find(|(prefix, _)| *prefix == word)?;
+        let (_, frame) = self.scope.prefixes().find(|(prefix, _)| *prefix == word)?;
         Some(frame + self.pushed.len() as u8)
     }
 
@@ -425,14 +438,14 @@ impl Checker<'_> {
     fn outer(&self, levels: usize) -> Option<u8> {
         let depth = self.pushed.len() as u8;
         let pushed = self.pushed.iter().rev().zip(0..).filter(|(row, _)| !row.is_it).map(|(_, frame)| frame);
-        pushed.chain(self.scope.bare.map(|bare| bare + depth)).nth(levels)
+        pushed.chain(self.scope.bare().map(|bare| bare + depth)).nth(levels)
     }
 
     fn table(&self, frame: u8) -> Option<TableRef> {
         let frame = usize::from(frame);
         match frame.checked_sub(self.pushed.len()) {
             None => self.pushed.iter().rev().nth(frame).map(|row| row.table.clone()),
-            Some(outside) => self.scope.frames.get(outside).cloned(),
+            Some(outside) => self.scope.table(outside).cloned(),
         }
     }
 }

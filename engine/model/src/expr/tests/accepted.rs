@@ -1,7 +1,7 @@
 use super::super::{Type, check, types::TableRef};
-use super::{order, shapes, table, workflow};
-use crate::expr::Scope;
+use super::{at, order, shapes, table, workflow};
 use crate::expr::ir::{Ir, Rows};
+use crate::expr::{Position, Scope};
 
 fn accept(source: &str, scope: &Scope, expected: Option<&Type>) -> (String, Ir) {
     match check(source, scope, expected) {
@@ -141,14 +141,12 @@ fn workflows_name_the_record_and_their_own_state() {
 #[test]
 fn imports_and_demos_have_names_of_their_own() {
     let shapes = shapes();
-    let mut import = Scope::new(&shapes, Vec::new());
-    import.columns = true;
+    let import = Scope::new(Position::Column, &shapes);
     let state = Type::Choice(["new".into()].into());
     for source in ["row.state", "row['State of it']", "when(row.in == '1', 'new', null)"] {
         accept(source, &import, Some(&state));
     }
-    let mut demo = Scope::new(&shapes, Vec::new());
-    demo.demo = true;
+    let demo = Scope::new(Position::Recipe, &shapes);
     for (source, ty) in [
         ("pick(['a', 'b'], i) + text(rng(10))", "text"),
         ("ref('person', i % 3)", "link to `person`"),
@@ -176,8 +174,7 @@ fn list_functions_push_a_frame() {
 #[test]
 fn look_ups_name_the_record_it_and_leave_bare_names_as_they_are() {
     let shapes = shapes();
-    let mut scope = order(&shapes);
-    scope.lookups = true;
+    let scope = at(Position::Rule, &shapes);
     for (source, ty) in [
         ("lookup(person, it.tier, it.id == buyer)", "choice"),
         ("lookup(person, it.boss.name, it.born == due and it.name != subject)", "text"),
@@ -198,16 +195,14 @@ fn look_ups_name_the_record_it_and_leave_bare_names_as_they_are() {
     ] {
         assert_eq!(accept(source, &scope, None).0, ty, "{source}");
     }
-    let mut steps = workflow(&shapes);
-    steps.lookups = true;
+    let steps = workflow(&shapes);
     accept("lookup(person, it.name, it.id == record.buyer and it.tier == 'gold')", &steps, None);
 }
 
 #[test]
 fn rules_of_rows_may_use_what_lowers_and_what_is_computed_before() {
     let shapes = shapes();
-    let mut scope = order(&shapes);
-    scope.must_lower = true;
+    let scope = at(Position::Rows, &shapes);
     for source in [
         "state != 'closed' and buyer.boss.tier == 'gold'",
         "amount + 1 > 5",

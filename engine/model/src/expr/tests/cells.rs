@@ -1,6 +1,7 @@
 use super::super::{Scope, Type, check, check_cell};
 use super::shapes;
 use crate::Key;
+use crate::expr::Position;
 
 fn tier() -> Type {
     Type::Choice(["basic", "gold", "platinum"].map(Key::from).into())
@@ -9,7 +10,7 @@ fn tier() -> Type {
 #[test]
 fn cells_mean_conditions_over_the_input() {
     let shapes = shapes();
-    let scope = Scope::new(&shapes, Vec::new());
+    let scope = Scope::new(Position::Cell, &shapes);
     for (cell, ty, meant) in [
         ("'gold'", tier(), "? == 'gold'"),
         ("'gold', 'platinum'", tier(), "? in ['gold', 'platinum']"),
@@ -30,8 +31,7 @@ fn cells_mean_conditions_over_the_input() {
         ("< date('2026-01-01')", Type::Date, "? < date('2026-01-01')"),
         (">= settings.limit", Type::Integer, "? >= settings.limit"),
     ] {
-        let mut meaning = scope.clone();
-        meaning.cell = Some(ty.clone());
+        let meaning = scope.clone().cell(ty.clone());
         let found = check_cell(cell, &scope, &ty).unwrap_or_else(|problems| panic!("{cell}: {problems:?}"));
         assert_eq!(found.unwrap().ir, check(meant, &meaning, None).unwrap().ir, "{cell}");
     }
@@ -41,7 +41,7 @@ fn cells_mean_conditions_over_the_input() {
 #[test]
 fn wrong_cells_are_refused() {
     let shapes = shapes();
-    let scope = Scope::new(&shapes, Vec::new());
+    let scope = Scope::new(Position::Cell, &shapes);
     for (cell, ty, message) in [
         ("", tier(), "the cell is empty"),
         ("'glod'", tier(), "unknown option `glod`"),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::ir::Slot;
+use super::position::{Names, Position};
 use super::scope::{FieldShape, Scope, Shapes, TableShape, WorkflowNames};
 use super::types::{TableRef, Type};
 use crate::Key;
@@ -77,22 +78,21 @@ fn table(form: &str, table: Option<&str>) -> TableRef {
     TableRef { form: form.into(), table: table.map(Key::from) }
 }
 
-/// Where the rules of an order stand.
+/// A position over orders.
+pub(super) fn at(position: Position, shapes: &Shapes) -> Scope<'_> {
+    Scope::new(position, shapes).row(Names::Fields, table("order", None)).old(table("order", None))
+}
+
+/// Where the conditions of an order's fields stand.
 pub(super) fn order(shapes: &Shapes) -> Scope<'_> {
-    let mut scope = Scope::new(shapes, vec![table("order", None)]);
-    scope.user = true;
-    scope.old = Some(table("order", None));
-    scope
+    at(Position::Condition, shapes)
 }
 
 /// Where the steps of a workflow over orders stand.
 pub(super) fn workflow(shapes: &Shapes) -> Scope<'_> {
-    let mut scope = order(shapes);
-    scope.bare = None;
-    scope.prefixes = vec![("record", 0)];
     let mut names = WorkflowNames::default();
     names.vars.insert("tries".into(), Type::Integer);
     names.steps.insert("route".into(), IndexMap::from([(Key::from("queue"), Type::Queue)]));
-    scope.workflow = Some(Arc::new(names));
-    scope
+    let scope = Scope::new(Position::Workflow, shapes).row(Names::Record, table("order", None));
+    scope.old(table("order", None)).workflow(Arc::new(names))
 }

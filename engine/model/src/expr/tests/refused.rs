@@ -1,5 +1,6 @@
 use super::super::{Scope, Type, check};
-use super::{order, shapes, workflow};
+use super::{at, order, shapes, workflow};
+use crate::expr::Position;
 
 /// What is said about a source: code, message, the text under the carets, hint.
 fn said(source: &str, scope: &Scope, expected: Option<&Type>) -> Vec<String> {
@@ -290,8 +291,7 @@ fn types_that_do_not_fit_are_named() {
 #[test]
 fn what_cannot_run_in_the_database_is_refused_there() {
     let shapes = shapes();
-    let mut scope = order(&shapes);
-    scope.must_lower = true;
+    let scope = at(Position::Rows, &shapes);
     let hint = "(keep the result in a stored computed field and compare that)";
     for (source, message) in [
         ("matches(subject, 'a')", format!("FW0210 [matches(subject, 'a')] `matches` cannot run in the database {hint}")),
