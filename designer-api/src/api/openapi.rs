@@ -141,13 +141,16 @@ fn query(name: &str, ty: &str) -> Value {
 }
 
 /// What the parameters of queries mean.
-const QUERY: [(&str, &str); 12] = [
+const QUERY: [(&str, &str); 15] = [
     ("view", "A view of the form: its filter, sort and columns"),
     ("filter", "A condition in the expression language"),
     ("sort", "Fields, separated by commas; - in front for descending"),
     ("fields", "Fields wanted, separated by commas"),
     ("limit", "Most items, 1 to 200"),
     ("after", "next of the page before"),
+    ("box", "mine (where left out), claimable, team, cc, done, started"),
+    ("queue", "Only tasks of this queue"),
+    ("workflow", "Only tasks of this workflow"),
     ("q", "Text that some readable text field must contain"),
     ("min_seq", "The answer holds at least that change; 503 where it has not arrived"),
     (
@@ -196,6 +199,9 @@ fn fixed_paths() -> Map<String, Value> {
             let texts = ["range", "format"].map(|name| query(name, "string"));
             let numbers = ["explain", "min_seq"].map(|name| query(name, "integer"));
             entry[method]["parameters"] = texts.into_iter().chain(numbers).collect();
+        } else if (path, method) == ("/api/tasks", "get") {
+            let texts = ["box", "queue", "workflow", "after"].map(|name| query(name, "string"));
+            entry[method]["parameters"] = texts.into_iter().chain([query("limit", "integer")]).collect();
         } else if method == "post" && ONCE_IN.iter().any(|area| path.starts_with(area)) {
             entry[method]["parameters"] = json!([header("Idempotency-Key", ONCE)]);
         } else if path.starts_with("/api/packs/") {

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use formwork_core::change::Reply;
+use formwork_core::facts::BoxPage;
 use formwork_core::stimulus::Verb;
 use formwork_core::{Act, RejectionKind};
 use formwork_model::Key;
@@ -40,6 +41,8 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 #[serde(deny_unknown_fields)]
 struct Wanted {
     r#box: Option<String>,
+    queue: Option<String>,
+    workflow: Option<String>,
     limit: Option<u32>,
     after: Option<Uuid>,
 }
@@ -63,8 +66,13 @@ pub(crate) fn task_box(name: &str) -> Result<TaskBox, Problem> {
 async fn list(State(server): State<Arc<Server>>, caller: Caller, Query(wanted): Query<Wanted>) -> Answer<Json<Value>> {
     caller.require_user()?;
     let tasks = task_box(wanted.r#box.as_deref().unwrap_or("mine"))?;
-    let limit = wanted.limit.unwrap_or(50).clamp(1, 200);
-    Ok(Json(server.engine.tasks(caller.user.as_ref(), &caller.language, tasks, limit, wanted.after).await?))
+    let page = BoxPage {
+        queue: wanted.queue.as_deref().map(Key::from),
+        workflow: wanted.workflow.as_deref().map(Key::from),
+        after: wanted.after,
+        ..BoxPage::first(tasks, wanted.limit.unwrap_or(50).clamp(1, 200))
+    };
+    Ok(Json(server.engine.tasks(caller.user.as_ref(), &caller.language, page).await?))
 }
 
 async fn one(State(server): State<Arc<Server>>, caller: Caller, Path(id): Path<Uuid>) -> Answer<Json<Value>> {

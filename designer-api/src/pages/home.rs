@@ -8,6 +8,7 @@ use axum::routing::get;
 use chrono::Timelike;
 use serde::Serialize;
 
+use formwork_core::facts::BoxPage;
 use formwork_model::pack::analytics::TaskBox;
 
 use super::errors::Refusal;
@@ -73,7 +74,7 @@ async fn inbox(visit: &Visit) -> Result<Option<Door>, Refusal> {
         return Ok(None);
     }
     let user = Some(visit.user()?);
-    let mine = visit.engine().tasks(user, &visit.caller.language, TaskBox::Mine, TASKS_MAX, None).await?;
+    let mine = visit.engine().tasks(user, &visit.caller.language, BoxPage::first(TaskBox::Mine, TASKS_MAX)).await?;
     let items = mine["items"].as_array().cloned().unwrap_or_default();
     let now = visit.anywhere().now;
     let is_over =

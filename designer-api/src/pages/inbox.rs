@@ -11,10 +11,11 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use formwork_core::FieldError;
+use formwork_core::facts::BoxPage;
 use formwork_model::Pack;
 use formwork_model::pack::form::FieldKind;
 
-use super::boxes::{BOXES, lines, page_of, queue_bar, tabs};
+use super::boxes::{BOXES, Chosen, LINES, bar, lines, tabs};
 use super::edit::{active_people, people, states};
 use super::errors::Refusal;
 use super::record::fact;
@@ -28,7 +29,7 @@ use crate::view::filters::Bar;
 use crate::view::form::Filling;
 use crate::view::history::events;
 use crate::view::posted::Posted;
-use crate::view::query::{address, changed, first};
+use crate::view::query::{changed, first};
 use crate::view::seen::Seen;
 use crate::view::task::{Group, Task, groups, task};
 
@@ -78,14 +79,17 @@ pub(super) async fn draw(
         BOXES.into_iter().find(|(key, _)| *key == name).ok_or_else(|| Problem::not_found("box", name))?;
     let pairs = visit.pairs();
     let after = first(&pairs, "after").and_then(|after| after.parse().ok());
-    let queue = first(&pairs, "f.queue").unwrap_or_default().to_owned();
-    let (items, next) = page_of(visit, tasks, &queue, after).await?;
-    let lines = lines(visit, name, open, &items);
-    let back = address("/inbox", [("box", name)]);
+    let chosen = Chosen::of(visit, attempt.posted);
+    let page = BoxPage { after, ..chosen.page(tasks, LINES) };
+    let found = visit.engine().tasks(Some(visit.user()?), &visit.caller.language, page).await?;
+    let items = found["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let lines = lines(visit, name, open, &chosen, items);
+    let back = chosen.address(name, None);
     let rejected = attempt.status.is_client_error();
     let status = attempt.status;
-    let bar = queue_bar(visit, name, &queue, &items);
-    let next = next.map(|next| changed("/inbox", &pairs, |name| matches!(name, "after" | "task"), &[("after", &next)]));
+    let bar = bar(visit, name, &chosen, items);
+    let next = found["next"].as_str();
+    let next = next.map(|next| changed("/inbox", &pairs, |name| matches!(name, "after" | "task"), &[("after", next)]));
     let view = InboxView {
         tabs: tabs(visit, name).await?,
         groups: groups(&lines, &visit.anywhere(), name == "done"),
@@ -99,7 +103,7 @@ pub(super) async fn draw(
             ..Pager::default()
         },
         task: match open {
-            Some(id) => Some(opened(visit, id, attempt).await?),
+            Some(id) => Some(Task { back: chosen.address(name, Some(id)), ..opened(visit, id, attempt).await? }),
             None => None,
         },
         filtered: !bar.clear.is_empty(),
@@ -107,7 +111,7 @@ pub(super) async fn draw(
         back,
     };
     // A task that came back was posted to an address nobody can open.
-    let place = open.map(|id| address("/inbox", [("box", name), ("task", &id.to_string())]));
+    let place = open.map(|id| chosen.address(name, Some(id)));
     let page = Page { title: visit.say("nav.inbox", &[]), wide: true, rejected, status, place, ..Page::default() };
     Ok(visit.draw("pages/inbox/inbox.html", page, "inbox", view).await?)
 }

@@ -6,6 +6,7 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
+use formwork_core::facts::BoxPage;
 use formwork_model::pack::analytics::TaskBox;
 
 use super::visit::{Visit, fault, mark};
@@ -151,7 +152,7 @@ impl Visit {
         let mut groups = nav::groups(self.engine(), &packs, super::admin::group(self), place);
         if let Some(inbox) = groups.iter_mut().flat_map(|group| &mut group.items).find(|item| item.href == "/inbox") {
             let language = &self.caller.language;
-            let mine = self.engine().tasks(Some(user), language, TaskBox::Mine, COUNT_MAX, None).await?;
+            let mine = self.engine().tasks(Some(user), language, BoxPage::first(TaskBox::Mine, COUNT_MAX)).await?;
             inbox.count = count_text(&mine);
         }
         Ok(groups)

@@ -17,6 +17,7 @@ use formwork_model::pack::analytics::TaskBox;
 use formwork_model::{Key, Pack};
 use formwork_store::Failure;
 
+use super::boxes::Chosen;
 use super::errors::Refusal;
 use super::inbox::{Attempt, draw};
 use super::visit::{Visit, see_other};
@@ -24,7 +25,6 @@ use crate::api::problem::Problem;
 use crate::api::tasks::resume;
 use crate::server::Server;
 use crate::view::posted::{Posted, Press};
-use crate::view::query::address;
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/tasks/{id}/{verb}", post(act))
@@ -113,23 +113,24 @@ async fn refused(visit: &Visit, id: Uuid, posted: &Posted, rejection: &Rejection
     draw(visit, "mine", Some(id), attempt).await
 }
 
-/// Where to go afterwards: the page one came from, the claimed task in one's own box, or one's next task.
+/// Where to go afterwards: the page one came from, the claimed task in one's own box, or one's next task; the inbox stays
+/// narrowed to the queue and the workflow it was narrowed to.
 async fn back(visit: &Visit, verb: &str, id: Uuid, posted: &Posted) -> Result<String, Refusal> {
     let own = posted.back().filter(|path| !path.starts_with("/inbox"));
     if let Some(path) = own {
         return Ok(path.to_owned());
     }
+    let chosen = Chosen::of(visit, Some(posted));
     let task = match verb {
-        "claim" | "comment" => Some(id.to_string()),
+        "claim" | "comment" => Some(id),
         "complete" | "resolve" => {
-            let user = visit.user()?;
-            let mine = visit.engine().tasks(Some(user), &visit.caller.language, TaskBox::Mine, 1, None).await?;
-            mine["items"][0]["id"].as_str().map(str::to_owned)
+            let next = chosen.page(TaskBox::Mine, 1);
+            let mine = visit.engine().tasks(Some(visit.user()?), &visit.caller.language, next).await?;
+            mine["items"][0]["id"].as_str().and_then(|id| id.parse().ok())
         }
         _ => None,
     };
-    let task = task.as_deref().map(|task| ("task", task));
-    Ok(address("/inbox", [("box", "mine")].into_iter().chain(task)))
+    Ok(chosen.address("mine", task))
 }
 
 fn notice(verb: &str) -> String {

@@ -132,19 +132,22 @@ test("from the desk to the board", async ({ page }) => {
 test("the inbox: claim in the list, release, transfer", async ({ page }) => {
   await logIn(page, "agent");
   const before = (await tasks(page, "mine")).length;
-  await page.goto("/inbox?box=claimable");
+  await page.goto("/inbox?box=claimable&f.workflow=ticket_intake");
+  await expect(page.locator(".chip.on")).toHaveCount(1);
   const line = page.locator("a.line").first();
   const title = await line.locator(".what").textContent();
   await line.click();
   await expect(page).toHaveURL(/task=/);
   await expect(page.locator("#task header a")).toHaveText(title!);
   await page.locator("#task").getByRole("button", { name: "领取任务" }).click();
-  await expect(page).toHaveURL(/box=mine&task=/);
+  // What the inbox was narrowed to stays.
+  await expect(page).toHaveURL(/box=mine&task=[^&]+&f.workflow=ticket_intake$/);
   await expect(page.locator("#task form.fill")).toBeVisible();
   await expect(page.locator("a[aria-current=page] .count").first()).toHaveText(String(before + 1));
   await page.locator("#task summary[aria-label='更多操作']").click();
   await page.getByRole("button", { name: "放回" }).click();
   await expect(page.locator("#notice")).toContainText("任务已放回");
+  await expect(page).toHaveURL(/box=mine&f.workflow=ticket_intake$/);
   expect(await tasks(page, "mine")).toHaveLength(before);
 });
 

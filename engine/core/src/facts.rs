@@ -103,12 +103,30 @@ pub struct TaskQuery {
     pub pack: Key,
     /// For whom; candidates are found by their roles and queues.
     pub viewer: Viewer,
+    /// Which of a box.
+    pub page: BoxPage,
+}
+
+/// A page of a box of the inbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoxPage {
     /// The box.
     pub tasks: TaskBox,
+    /// Only those of this queue.
+    pub queue: Option<Key>,
+    /// Only those of this workflow.
+    pub workflow: Option<Key>,
     /// At most.
     pub limit: u32,
     /// Continue after this task.
     pub after: Option<Uuid>,
+}
+
+impl BoxPage {
+    /// The first tasks of a box, all of its queues and workflows.
+    pub fn first(tasks: TaskBox, limit: u32) -> Self {
+        Self { tasks, queue: None, workflow: None, limit, after: None }
+    }
 }
 
 /// A page of records as loaded for the projection.

@@ -4,6 +4,7 @@ mod support;
 
 use chrono::{DateTime, Utc};
 use formwork_core::change::Reply;
+use formwork_core::facts::BoxPage;
 use formwork_core::instance::{InstanceStatus, TaskStatus};
 use formwork_core::questions;
 use formwork_core::stimulus::{Effects, Verb};
@@ -309,7 +310,10 @@ fn a_task_grants_its_fields_and_is_told_to_those_it_concerns() {
     assert_eq!(told["verbs"], json!(["complete", "release", "transfer", "cc", "comment"]));
     assert_eq!(told["outcomes"][0], json!({"key": "settle", "label": "Settle", "confirm": null}));
     let box_of = |claims: &mut Claims, who: &Viewer, tasks: TaskBox| -> usize {
-        let page = claims.world.ask(|facts| questions::tasks(&pack, &packs, who, tasks, 10, None, now, facts)).unwrap();
+        let page = claims
+            .world
+            .ask(|facts| questions::tasks(&pack, &packs, who, BoxPage::first(tasks, 10), now, facts))
+            .unwrap();
         page["items"].as_array().unwrap().len()
     };
     // Who leads the queue sees what is going on in it; who serves it sees what they may claim.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use formwork_core::access::{Around, Narrowed, narrowed};
+use formwork_core::facts::BoxPage;
 use formwork_core::{Rejection, RejectionKind, Viewer, questions};
 use formwork_model::pack::analytics::{Board, Tile, TileFilter, TileKind};
 use formwork_model::{Key, Pack};
@@ -117,7 +118,7 @@ impl Engine {
                     Some(user) => self.store().user(user).await?,
                     None => None,
                 };
-                let mut body = self.tasks(user.as_ref(), &viewer.language, *tasks, TASKS, None).await?;
+                let mut body = self.tasks(user.as_ref(), &viewer.language, BoxPage::first(*tasks, TASKS)).await?;
                 body["kind"] = json!("tasks");
                 body["state"] = json!("ok");
                 Ok(body)

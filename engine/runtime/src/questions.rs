@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use formwork_core::facts::BoxPage;
 use formwork_core::questions;
 use formwork_core::{Rejection, RejectionKind, Viewer};
 use formwork_model::pack::analytics::TaskBox;
@@ -195,27 +196,19 @@ impl Engine {
 
     /// A box of the inbox over all packs: `{"items": [task …], "next": id | null}` with tasks as in `api.md`. What is due
     /// first comes first, whatever pack it is of; of what is done, the newest.
-    pub async fn tasks(
-        &self,
-        user: Option<&User>,
-        language: &str,
-        tasks: TaskBox,
-        limit: u32,
-        after: Option<Uuid>,
-    ) -> Result<Json, Failure> {
+    pub async fn tasks(&self, user: Option<&User>, language: &str, page: BoxPage) -> Result<Json, Failure> {
+        let (tasks, limit) = (page.tasks, page.limit);
         let mut items: Vec<Json> = Vec::new();
         let mut more = false;
         for pack in &self.deployed().packs {
             let (p, v, packs) = (pack.clone(), self.viewer(pack, user, language), self.deployed().by_hash.clone());
             let at = self.clock().now();
-            let page = self
-                .ask(
-                    pack,
-                    Box::new(move |facts| questions::tasks(&p, &packs.by_hash, &v, tasks, limit, after, at, facts)),
-                )
-                .await?;
-            items.extend(page["items"].as_array().cloned().unwrap_or_default());
-            more |= !page["next"].is_null();
+            let asked = page.clone();
+            let question =
+                Box::new(move |facts: &_| questions::tasks(&p, &packs.by_hash, &v, asked.clone(), at, facts));
+            let found = self.ask(pack, question).await?;
+            items.extend(found["items"].as_array().cloned().unwrap_or_default());
+            more |= !found["next"].is_null();
         }
         // Each page starts behind the same task in the same order, so the first of all are among the first of each.
         items.sort_by_cached_key(|task| place(tasks, task));

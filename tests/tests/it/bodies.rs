@@ -382,6 +382,9 @@ async fn several_packs_have_one_inbox_and_one_document(host: &dyn Host) {
     };
     let expected: Vec<String> = (0..7).map(|number| number.to_string()).collect();
     assert_eq!(all(&ann, "claimable").await, expected, "none twice, none left out, the oldest first");
+    for (narrowed, count) in [("queue=a", 7), ("queue=b", 0), ("workflow=handling", 7), ("workflow=other", 0)] {
+        assert_eq!(all(&ann, &format!("claimable&{narrowed}")).await.len(), count, "{narrowed}");
+    }
     // `team` is what one leads, not what one serves.
     assert_eq!(all(&ann, "team").await, Vec::<String>::new());
     assert_eq!(all(&lea, "team").await, expected);

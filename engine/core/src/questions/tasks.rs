@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use formwork_model::pack::analytics::TaskBox;
 use formwork_model::pack::form::Level;
 use formwork_model::pack::workflow::{Node, TaskForm, Workflow};
 use formwork_model::{Key, Pack};
@@ -15,7 +14,7 @@ use formwork_model::{Key, Pack};
 use super::records::{existing, not_found, readable};
 use crate::Stop;
 use crate::access::{Presenter, Projection, TaskGrants};
-use crate::facts::{Facts, Need, TaskQuery};
+use crate::facts::{BoxPage, Facts, Need, TaskQuery};
 use crate::instance::{Pool, Task, TaskStatus};
 use crate::scene::{Completed, Context};
 use crate::viewer::Viewer;
@@ -26,19 +25,17 @@ use crate::work::{has_copy, is_holder, knows_of, verbs};
 pub type PinnedPacks = HashMap<String, Arc<Pack>>;
 
 /// A box of the viewer: `{"items": [task …], "next": id | null}`, tasks as in api.md.
-#[expect(clippy::too_many_arguments, reason = "a page of a box, for a viewer, at a time")]
 pub fn tasks(
     pack: &Arc<Pack>,
     packs: &PinnedPacks,
     viewer: &Viewer,
-    tasks: TaskBox,
-    limit: u32,
-    after: Option<Uuid>,
+    page: BoxPage,
     at: DateTime<Utc>,
     facts: &Facts,
 ) -> Result<Json, Stop> {
-    let limit = limit.clamp(1, crate::access::LIMIT_MAX);
-    let query = TaskQuery { pack: pack.key().clone(), viewer: viewer.clone(), tasks, limit, after };
+    let limit = page.limit.clamp(1, crate::access::LIMIT_MAX);
+    let page = BoxPage { limit, ..page };
+    let query = TaskQuery { pack: pack.key().clone(), viewer: viewer.clone(), page };
     let known = facts.task_pages.iter().find(|(asked, ..)| *asked == query);
     let Some((_, found, more)) = known else { return Err(Stop::Need(vec![Need::Tasks(query)])) };
     let kept = Completed::default();

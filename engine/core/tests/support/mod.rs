@@ -421,7 +421,11 @@ impl World {
             Pool::Role(role) => viewer.roles.contains(role),
             Pool::Person => false,
         };
-        let fits = |task: &&Task| match query.tasks {
+        let is_asked = |task: &&Task| {
+            let of_queue = query.page.queue.as_ref().is_none_or(|queue| task.pool == Pool::Queue(queue.clone()));
+            of_queue && query.page.workflow.as_ref().is_none_or(|workflow| *workflow == task.workflow)
+        };
+        let fits = |task: &&Task| match query.page.tasks {
             TaskBox::Mine => task.status == TaskStatus::Open && is_mine(task),
             TaskBox::Claimable => task.status == TaskStatus::Open && task.assignee.is_none() && in_pool(task),
             TaskBox::Team => {
@@ -433,14 +437,14 @@ impl World {
             TaskBox::Started => task.status == TaskStatus::Open && viewer.user.is_some() && task.starter == viewer.user,
             TaskBox::Done => task.closed.is_some_and(|(_, by)| by == viewer.user),
         };
-        let mut tasks: Vec<Task> = self.stored.tasks.values().filter(fits).cloned().collect();
+        let mut tasks: Vec<Task> = self.stored.tasks.values().filter(fits).filter(is_asked).cloned().collect();
         tasks.sort_by_key(|task| (task.due_at.is_none(), task.due_at, task.id));
-        if let Some(after) = query.after {
+        if let Some(after) = query.page.after {
             let place = tasks.iter().position(|task| task.id == after).map_or(0, |place| place + 1);
             tasks.drain(..place);
         }
-        let more = tasks.len() > query.limit as usize;
-        tasks.truncate(query.limit as usize);
+        let more = tasks.len() > query.page.limit as usize;
+        tasks.truncate(query.page.limit as usize);
         (tasks, more)
     }
 }

@@ -190,7 +190,7 @@ impl SystemLoad {
             }
             Holds::TaskPage(query) => {
                 let mut tasks: Vec<_> = rows.map(codec::task).collect::<Result<_, _>>()?;
-                let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+                let limit = usize::try_from(query.page.limit).unwrap_or(usize::MAX);
                 let more = tasks.len() > limit;
                 tasks.truncate(limit);
                 facts.task_pages.push((query, tasks, more));

@@ -37,7 +37,7 @@ pub(super) fn of_box(dialect: Dialect, pack: &Pack, query: &TaskQuery) -> Select
     let user = query.viewer.user.map_or_else(|| ColumnKind::Id.null(dialect), |user| bind_id(dialect, user));
     let columns = task_columns(dialect, "t");
     let _ = write!(sql, "SELECT {columns} FROM fw_task t WHERE t.pack = $1");
-    match query.tasks {
+    match query.page.tasks {
         TaskBox::Mine => {
             params.push(user);
             sql.push_str(" AND t.status = 'open' AND t.assignee = $2");
@@ -75,8 +75,16 @@ pub(super) fn of_box(dialect: Dialect, pack: &Pack, query: &TaskQuery) -> Select
             let _ = write!(sql, " AND t.status = 'open' AND {queues}");
         }
     }
-    let newest = query.tasks == TaskBox::Done;
-    if let Some(after) = query.after {
+    if let Some(queue) = &query.page.queue {
+        let queue = of_pool(&mut params, "queue", std::slice::from_ref(queue));
+        let _ = write!(sql, " AND {queue}");
+    }
+    if let Some(workflow) = &query.page.workflow {
+        params.push(text(workflow));
+        let _ = write!(sql, " AND t.workflow = ${}", params.len());
+    }
+    let newest = query.page.tasks == TaskBox::Done;
+    if let Some(after) = query.page.after {
         params.push(bind_id(dialect, after));
         let number = params.len();
         let behind = if newest {
@@ -88,7 +96,7 @@ pub(super) fn of_box(dialect: Dialect, pack: &Pack, query: &TaskQuery) -> Select
         let _ = write!(sql, " AND EXISTS (SELECT 1 FROM fw_task a WHERE a.id = ${number} AND ({behind}))");
     }
     let order = if newest { "t.closed_at DESC, t.id" } else { "t.due_at ASC NULLS LAST, t.id" };
-    let _ = write!(sql, " ORDER BY {order} LIMIT {}", u64::from(query.limit) + 1);
+    let _ = write!(sql, " ORDER BY {order} LIMIT {}", u64::from(query.page.limit) + 1);
     Select::new(sql, params, TASK_KINDS)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use formwork_core::change::{ChangeSet, Event, Incident, OutboxMessage};
-use formwork_core::facts::{Need, TaskQuery};
+use formwork_core::facts::{BoxPage, Need, TaskQuery};
 use formwork_core::instance::{Instance, InstanceStatus, Pool, State, Subscription, Task, TaskStatus, TimerRow, Token};
 use formwork_core::{Facts, Stop, Viewer};
 use formwork_model::pack::analytics::TaskBox;
@@ -252,6 +252,7 @@ async fn boxes_hold_what_is_due_first(world: Arc<World>) {
     tasks[0].due_at = Some(at(50));
     tasks[1].due_at = Some(at(40));
     tasks[3].due_at = Some(at(50));
+    tasks[3].workflow = "other".into();
     tasks[4].assignee = Some(id(8));
     // Four eyes keep the viewer from the third task of the role.
     let mut barred = task(18, Pool::Role("agent".into()));
@@ -269,19 +270,30 @@ async fn boxes_hold_what_is_due_first(world: Arc<World>) {
 
     let pack = world.pack();
     let viewer = Viewer::person(&pack, id(7), &["agent".into()], vec!["north".into()], "en");
-    let cases: [(TaskBox, &[u128]); 6] = [
-        (TaskBox::Cc, &[13]),
-        (TaskBox::Started, &[14]),
-        (TaskBox::Mine, &[16]),
-        (TaskBox::Claimable, &[12, 11, 14]),
+    let cases: [(TaskBox, Option<&str>, Option<&str>, &[u128]); 10] = [
+        (TaskBox::Cc, None, None, &[13]),
+        (TaskBox::Started, None, None, &[14]),
+        (TaskBox::Mine, None, None, &[16]),
+        (TaskBox::Claimable, None, None, &[12, 11, 14]),
+        (TaskBox::Claimable, Some("north"), None, &[12, 11]),
+        (TaskBox::Claimable, None, Some("other"), &[14]),
+        (TaskBox::Claimable, Some("north"), Some("other"), &[]),
+        // A queue one does not serve is no way in.
+        (TaskBox::Claimable, Some("south"), None, &[]),
         // They serve north, and lead south.
-        (TaskBox::Team, &[13]),
-        (TaskBox::Done, &[17]),
+        (TaskBox::Team, None, None, &[13]),
+        (TaskBox::Done, None, None, &[17]),
     ];
-    for (tasks, expected) in cases {
+    for (tasks, queue, workflow, expected) in cases {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let query = TaskQuery { pack: "lab".into(), viewer: viewer.clone(), tasks, limit: 1, after };
+            let page = BoxPage {
+                queue: queue.map(Into::into),
+                workflow: workflow.map(Into::into),
+                after,
+                ..BoxPage::first(tasks, 1)
+            };
+            let query = TaskQuery { pack: "lab".into(), viewer: viewer.clone(), page };
             let needs = vec![Need::Tasks(query)];
             let page =
                 asked(&world, needs, |facts| facts.task_pages.first().map(|(_, page, more)| (page.clone(), *more)));
@@ -296,7 +308,7 @@ async fn boxes_hold_what_is_due_first(world: Arc<World>) {
                 break;
             }
         }
-        assert_eq!(found, expected, "{tasks:?}");
+        assert_eq!(found, expected, "{tasks:?} {queue:?} {workflow:?}");
     }
 }
 
