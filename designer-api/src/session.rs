@@ -12,7 +12,7 @@ use formwork_core::{Rejection, RejectionKind, Viewer};
 use formwork_model::Pack;
 use formwork_runtime::Engine;
 use formwork_runtime::people::{By, Origin};
-use formwork_store::User;
+use formwork_store::{Fault, User};
 
 use crate::api::problem::Problem;
 use crate::server::Server;
@@ -61,6 +61,49 @@ impl Caller {
     }
 }
 
+/// What a caller came with, for answers that last: it is asked again whether it still holds.
+#[derive(Debug)]
+pub(crate) enum Credential {
+    /// The secret of a session.
+    Session(String),
+    /// An API token.
+    Token(String),
+}
+
+/// Whoever watches what changes.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    /// The user, as they are now.
+    pub(crate) user: User,
+    /// Whether they may be told of tasks.
+    pub(crate) tasks: bool,
+}
+
+impl Credential {
+    /// What the request carries.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let token = bearer(headers).map(|secret| Self::Token(secret.to_owned()));
+        token.or_else(|| cookie(headers, COOKIE).map(|secret| Self::Session(secret.to_owned())))
+    }
+
+    /// Who watches by it; nobody where it has ended, or its user is not active any more.
+    pub(crate) async fn watcher(&self, engine: &Engine) -> Result<Option<Watcher>, Fault> {
+        match self {
+            Self::Session(secret) => {
+                // Whose password was given by somebody else chooses their own first.
+                let user = engine.session(secret).await?.filter(|user| user.password_until.is_none());
+                Ok(user.map(|user| Watcher { user, tasks: true }))
+            }
+            Self::Token(secret) => {
+                let held = engine.token(secret).await?;
+                let holds = |scopes: &[String], wanted: &str| scopes.iter().any(|held| held == wanted);
+                let held = held.filter(|(_, scopes)| holds(scopes, "records:read"));
+                Ok(held.map(|(user, scopes)| Watcher { user, tasks: holds(&scopes, "tasks") }))
+            }
+        }
+    }
+}
+
 /// The scopes of API tokens, and what each lets a token do of what its user may.
 pub const SCOPES: [(&str, &str); 10] = [
     ("records:read", "read forms, records, their history and comments"),
@@ -85,8 +128,9 @@ pub(crate) fn scope_of(method: &Method, path: &str) -> Result<Option<&'static st
         Some("admin") if matches!(place, Some("users" | "queues" | "roles")) => "people",
         Some("admin") if place == Some("audit") => "audit",
         Some("session" | "openapi.json" | "public") => return Ok(None),
-        // What is answered while a form is filled in is read, whatever the method.
-        Some("forms") => "records:read",
+        // What is answered while a form is filled in is read, whatever the method; of tasks events tell only those who
+        // hold the scope for them, too.
+        Some("forms" | "events") => "records:read",
         Some("records" | "exports" | "search" | "me") if method.is_safe() => "records:read",
         Some("records" | "undo" | "me") => "records:write",
         Some("tasks" | "workflows") => "tasks",

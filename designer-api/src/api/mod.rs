@@ -4,6 +4,7 @@
 pub mod analytics;
 pub(crate) mod bulk;
 pub(crate) mod drafts;
+mod events;
 mod exports;
 pub mod forms;
 pub mod health;
@@ -51,6 +52,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(records::routes())
         .merge(bulk::routes())
         .merge(undo::routes())
+        .merge(events::routes())
         .merge(exports::routes())
         .merge(views::routes())
         .merge(drafts::routes())

@@ -117,6 +117,8 @@ const ONCE: &str = "The same key with the same request gets the same answer; for
 /// Where a key is of use beside the records of a form.
 const ONCE_IN: [&str; 6] =
     ["/api/records/", "/api/tasks/", "/api/workflows/", "/api/imports/", "/api/instances/", "/api/messages/"];
+/// What `Last-Event-ID` does.
+const LAST_EVENT: &str = "The id of the last event heard: what came after it is told first";
 /// What `If-Match` does.
 const IF_MATCH: &str = "The version this change is made to, for example \"3\"; 412 where the record has moved on";
 
@@ -141,7 +143,7 @@ fn query(name: &str, ty: &str) -> Value {
 }
 
 /// What the parameters of queries mean.
-const QUERY: [(&str, &str); 15] = [
+const QUERY: [(&str, &str); 16] = [
     ("view", "A view of the form: its filter, sort and columns"),
     ("filter", "A condition in the expression language"),
     ("sort", "Fields, separated by commas; - in front for descending"),
@@ -161,6 +163,7 @@ const QUERY: [(&str, &str); 15] = [
     ("format", "json; for reports also csv"),
     ("explain", "1 for the plan beside the answer"),
     ("plan", "The hash of the plan you looked at, where the body is an archive"),
+    ("since", "What was told or shown until then is not told again: milliseconds, as the ids of events are"),
 ];
 
 fn list_of(label: &str, record: &Value) -> Value {
@@ -204,6 +207,9 @@ fn fixed_paths() -> Map<String, Value> {
             entry[method]["parameters"] = texts.into_iter().chain([query("limit", "integer")]).collect();
         } else if method == "post" && ONCE_IN.iter().any(|area| path.starts_with(area)) {
             entry[method]["parameters"] = json!([header("Idempotency-Key", ONCE)]);
+        } else if path == "/api/events" {
+            entry[method]["parameters"] = json!([query("since", "integer"), header("Last-Event-ID", LAST_EVENT)]);
+            entry[method]["responses"]["200"]["content"] = json!({"text/event-stream": {"schema": {"type": "string"}}});
         } else if path.starts_with("/api/packs/") {
             of_pack(path, method, &mut entry[method]);
         }
@@ -247,6 +253,7 @@ pub const FIXED: &[(&str, &str, &str)] = &[
     ("/api/records/{form}/{id}/draft", "get", "My draft of a record, or of a new one"),
     ("/api/records/{form}/{id}/draft", "put", "Keep what I typed so far"),
     ("/api/records/{form}/{id}/draft", "delete", "Forget my draft"),
+    ("/api/events", "get", "What changes that I may see, as it happens: kinds of things, no records and no values"),
     ("/api/search", "get", "What matches a text, over all I may read"),
     ("/api/me/views", "get", "My saved views of a form, and those shared with me"),
     ("/api/me/views", "post", "Save a view"),

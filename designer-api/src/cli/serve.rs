@@ -77,7 +77,13 @@ impl Serve {
         let dispatcher = tokio::spawn(engine.clone().run_dispatcher());
         println!("Formwork serves http://{}", listener.local_addr()?);
         let service = router(server).into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).with_graceful_shutdown(stopped()).await?;
+        let ending = engine.clone();
+        let stop = async move {
+            stopped().await;
+            // Nobody waits for an answer that never ends.
+            ending.stop_live();
+        };
+        axum::serve(listener, service).with_graceful_shutdown(stop).await?;
         dispatcher.abort();
         engine.store().close().await;
         Ok(true)

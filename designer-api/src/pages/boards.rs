@@ -20,6 +20,7 @@ use super::shell::Page;
 use super::tiles::{Gatherer, Tile};
 use super::visit::Visit;
 use crate::server::Server;
+use crate::view::cell::plain;
 use crate::view::field::Link;
 use crate::view::filters::Bar;
 use crate::view::format::Time;
@@ -38,6 +39,15 @@ struct BoardView {
     as_of: Option<Time>,
     tiles: Vec<Tile>,
     about: Option<About>,
+    watch: Option<Watch>,
+}
+
+/// The record a board is about, as its page is told that it changed.
+#[derive(Debug, Serialize)]
+struct Watch {
+    topic: String,
+    href: String,
+    version: String,
 }
 
 /// What may be done with the record a board is about.
@@ -95,7 +105,7 @@ pub(super) async fn open(
     };
     let oldest = bodies().map(|(_, body)| body).find(|body| body["as_of"].is_string());
     let mut page = Page { title: definition.label.get(&local.language).to_owned(), wide: true, ..Page::default() };
-    let mut view = BoardView { bar, as_of: oldest.map(|body| as_of(body, &local)), tiles, about: None };
+    let mut view = BoardView { bar, as_of: oldest.map(|body| as_of(body, &local)), tiles, about: None, watch: None };
     if let Some((seen, id)) = &about {
         let path = format!("{}/{id}", seen.path(visit.engine()));
         let record = visit.engine().record(pack, &viewer, &seen.form.key, *id).await?;
@@ -106,6 +116,8 @@ pub(super) async fn open(
         let edit = may_update.then(|| Link { label: visit.say("record.edit", &[]), href: format!("{path}/edit") });
         let all = Link { label: visit.say("record.all", &[]), href: format!("{path}?page=fields") };
         view.about = Some(About { edit, all });
+        let href = format!("/api{path}?fields=version");
+        view.watch = Some(Watch { topic: seen.topic(), href, version: plain(&record["version"]) });
     }
     Ok(visit.draw("pages/boards/board.html", page, "board", view).await?)
 }

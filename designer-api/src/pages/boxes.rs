@@ -96,7 +96,8 @@ pub(super) fn lines(
 pub(super) async fn tabs(visit: &Visit, active: &str) -> Result<Vec<Tab>, Refusal> {
     let mut tabs = Vec::new();
     for (name, tasks) in BOXES {
-        let count = match (tasks, visit.draws_main()) {
+        let is_counted = visit.draws_main() || visit.block.as_deref() == Some("boxes");
+        let count = match (tasks, is_counted) {
             (TaskBox::Done | TaskBox::Cc | TaskBox::Started, _) | (_, false) => String::new(),
             _ => count_text(
                 &visit

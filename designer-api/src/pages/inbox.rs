@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -20,7 +20,7 @@ use super::edit::{active_people, people, states};
 use super::errors::Refusal;
 use super::record::fact;
 use super::shell::Page;
-use super::visit::Visit;
+use super::visit::{Visit, mark};
 use crate::api::problem::Problem;
 use crate::server::Server;
 use crate::view::cell::Scribe;
@@ -34,7 +34,7 @@ use crate::view::seen::Seen;
 use crate::view::task::{Group, Task, groups, task};
 
 pub(super) fn routes() -> Router<Arc<Server>> {
-    Router::new().route("/inbox", get(inbox))
+    Router::new().route("/inbox", get(inbox)).route("/inbox/count", get(count))
 }
 
 /// What the inbox shows (templates/pages/inbox/inbox.html).
@@ -66,6 +66,14 @@ async fn inbox(visit: Visit) -> Result<Response, Refusal> {
         None => None,
     };
     draw(&visit, &name, open, Attempt::default()).await
+}
+
+/// What stands beside the inbox in the side bar.
+async fn count(visit: Visit) -> Result<Response, Refusal> {
+    let text = visit.inbox_count(visit.user()?).await?;
+    let mut response = text.into_response();
+    mark(response.headers_mut());
+    Ok(response)
 }
 
 /// Draws the inbox, with one task open.

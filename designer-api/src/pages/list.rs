@@ -38,6 +38,8 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 /// What a list shows (templates/pages/records/list.html).
 #[derive(Debug, Serialize)]
 struct ListView {
+    /// `pack.form`, as changes are told.
+    topic: String,
     total: String,
     new: Option<Link>,
     import: Option<Link>,
@@ -116,6 +118,7 @@ async fn list(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusa
     remember(&mut table, &pairs);
     let title = view.map_or(&seen.form.label, |(_, view)| &view.label).get(&local.language).to_owned();
     let list = ListView {
+        topic: seen.topic(),
         total: total(&answer["total"], &visit),
         new,
         import,

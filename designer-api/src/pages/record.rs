@@ -54,6 +54,9 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 struct RecordView {
     id: Uuid,
     form: String,
+    /// `pack.form`, as changes are told, and where to see whether it was this record.
+    topic: String,
+    watch: String,
     state: Option<Pill>,
     edit: Option<Link>,
     acts: Vec<ActView>,
@@ -136,6 +139,8 @@ async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Re
         comment: format!("{path}/comments"),
         is_followed: seen.is_followed(),
         form: label.clone(),
+        topic: seen.topic(),
+        watch: format!("/api{path}?fields=version"),
         neighbours: neighbours(&visit, &seen, id).await?,
     };
     let list = Link { label, href: list_of(&visit, &seen) };

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use formwork_core::facts::BoxPage;
 use formwork_model::pack::analytics::TaskBox;
+use formwork_store::User;
 
 use super::visit::{Visit, fault, mark};
 use crate::api::problem::{Answer, Problem};
@@ -85,6 +86,7 @@ impl Visit {
                     path => if self.method == Method::GET { self.path() } else { place },
                     wide => page.wide,
                     rejected => page.rejected,
+                    at => chrono::Utc::now().timestamp_millis(),
                     breadcrumb => Value::from(Serde(&page.breadcrumb)),
                 },
             ),
@@ -151,11 +153,16 @@ impl Visit {
         let packs: Vec<_> = deployed.packs.iter().map(|pack| (pack.clone(), self.viewer(pack))).collect();
         let mut groups = nav::groups(self.engine(), &packs, super::admin::group(self), place);
         if let Some(inbox) = groups.iter_mut().flat_map(|group| &mut group.items).find(|item| item.href == "/inbox") {
-            let language = &self.caller.language;
-            let mine = self.engine().tasks(Some(user), language, BoxPage::first(TaskBox::Mine, COUNT_MAX)).await?;
-            inbox.count = count_text(&mine);
+            inbox.count = self.inbox_count(user).await?;
         }
         Ok(groups)
+    }
+
+    /// How many tasks are the user's own.
+    pub(super) async fn inbox_count(&self, user: &User) -> Result<String, Problem> {
+        let mine =
+            self.engine().tasks(Some(user), &self.caller.language, BoxPage::first(TaskBox::Mine, COUNT_MAX)).await?;
+        Ok(count_text(&mine))
     }
 }
 

@@ -81,6 +81,11 @@ impl Seen {
         self.projection.can_delete()
     }
 
+    /// What changes of its records are told by: `pack.form`.
+    pub(crate) fn topic(&self) -> String {
+        format!("{}.{}", self.pack.key(), self.form.key)
+    }
+
     /// The address of the form's records: `/records/ticket`, or with the pack where two packs share a form's key.
     pub(crate) fn path(&self, engine: &Engine) -> String {
         path_of(engine, &self.pack, "records", &self.form.key, |pack, key| pack.forms().contains_key(key))

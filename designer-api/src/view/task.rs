@@ -60,6 +60,8 @@ pub(crate) struct Task {
     pub(crate) comment: String,
     pub(crate) activity: Vec<Event>,
     pub(crate) back: String,
+    /// How it stands, as the scripts make it of what the API tells: another mark is another state.
+    pub(crate) mark: String,
 }
 
 /// Somebody reminded of a task.
@@ -149,6 +151,7 @@ pub(crate) fn task(
     let is_mine = me.is_some_and(|me| task["assignee"]["id"] == me.to_string());
     Task {
         title: plain(&task["label"]),
+        mark: format!("{} {}", plain(&task["state"]), plain(&task["assignee"]["id"])),
         version: task["record"]["values"]["version"].as_i64().map(|version| version.to_string()).unwrap_or_default(),
         record: RecordLink {
             id: plain(&task["record"]["id"]),

@@ -4,6 +4,7 @@ import { watchDrafts } from "./draft.ts";
 import { watchForms } from "./evaluate.ts";
 import { guardComposition } from "./ime.ts";
 import { watchKeys } from "./keys.ts";
+import { watchLive } from "./live.ts";
 import { notice, watchNotices } from "./notice.ts";
 import { openKeys, watchPalette } from "./palette.ts";
 import { watchTicks } from "./ticks.ts";
@@ -75,6 +76,7 @@ watchWork();
 watchDrafts();
 watchPalette();
 watchTicks();
+watchLive();
 settle();
 
 document.querySelector<HTMLElement>("[data-focus]")?.focus();

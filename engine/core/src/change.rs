@@ -10,6 +10,7 @@ use formwork_model::Key;
 use crate::instance::{Instance, Subscription, Task, TimerRow};
 use crate::record::Record;
 use crate::stimulus::Mark;
+use crate::trace::Trace;
 
 /// Everything one stimulus writes, set-wise. The store adds change-log rows for each record change by itself.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +39,8 @@ pub struct ChangeSet {
     pub events: Vec<Event>,
     /// Incidents opened.
     pub incidents: Vec<Incident>,
+    /// What those who watch cannot see in what is stored; [`crate::decide()`] adds it last.
+    pub traces: Vec<Trace>,
     /// The row of a file that this was, where the import is kept.
     pub fed: Option<FedRow>,
     /// What the caller is told.

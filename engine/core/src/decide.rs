@@ -14,6 +14,7 @@ use crate::feed::Row;
 use crate::ids::Ids;
 use crate::scene::{Completed, Context};
 use crate::stimulus::{Act, Stimulus};
+use crate::trace::traces;
 use crate::turn::Turn;
 
 /// Decides a stimulus for the running `pack`; `packs` holds, by hash, those that running instances are pinned to.
@@ -21,6 +22,17 @@ use crate::turn::Turn;
 /// Pure: the same arguments give the same answer. [`Stop::Need`] names facts to load before calling again, as many at
 /// once as can be known; [`Stop::Reject`] refuses the caller, and nothing is to be written.
 pub fn decide(
+    pack: &Arc<Pack>,
+    packs: &HashMap<String, Arc<Pack>>,
+    stimulus: &Stimulus,
+    facts: &Facts,
+) -> Result<ChangeSet, Stop> {
+    let mut change = change_of(pack, packs, stimulus, facts)?;
+    change.traces = traces(pack, facts, &change);
+    Ok(change)
+}
+
+fn change_of(
     pack: &Arc<Pack>,
     packs: &HashMap<String, Arc<Pack>>,
     stimulus: &Stimulus,

@@ -30,6 +30,7 @@ pub mod record;
 pub mod rejection;
 mod scene;
 pub mod stimulus;
+pub mod trace;
 mod turn;
 pub mod viewer;
 pub mod wire;

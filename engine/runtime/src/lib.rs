@@ -18,6 +18,7 @@ pub mod dispatcher;
 pub mod files;
 mod gate;
 pub mod imports;
+pub mod live;
 pub mod own;
 pub mod people;
 pub mod questions;
@@ -59,6 +60,7 @@ pub struct Engine {
     replica: Replica,
     seeds: Seeds,
     due: dispatcher::Due,
+    live: live::Live,
     plans: Plans,
     /// The hour in which old rows were removed last.
     cleaned: AtomicI64,
@@ -114,6 +116,7 @@ impl Engine {
             clock: environment.clock,
             seeds: environment.seeds,
             due: dispatcher::Due::default(),
+            live: live::Live::default(),
             plans: Plans::default(),
             cleaned: AtomicI64::new(0),
             gate: Gate::new(),
@@ -191,6 +194,7 @@ impl Engine {
                 done => {
                     let committed = done?;
                     self.due.wake();
+                    self.live.wake();
                     return Ok(committed);
                 }
             }

@@ -5,45 +5,102 @@
 //! it, and only transactions below the oldest one still running are read. So whoever has read up to a number never
 //! misses a change below it.
 
+use formwork_core::trace::Trace;
+use formwork_model::{Key, Value};
+
 use crate::codec::Reader;
 use crate::dialect::{Bound, ColumnKind, Dialect};
 use crate::engine::Engine;
 use crate::statement::{Row, Select};
+use crate::store::first_integer;
 use crate::{Change, Fault};
 
-/// Changes after that number, in commit order: at most `limit`, but a transaction is never cut.
-pub(crate) async fn after(engine: &impl Engine, after: i64, limit: u32) -> Result<Vec<Change>, Fault> {
-    match engine.dialect() {
-        Dialect::Sqlite => {
-            let sql = "SELECT seq, pack, form, record FROM fw_change WHERE seq > $1 ORDER BY seq";
-            read(engine, sql, after, Some(limit)).await
+/// The two logs: of records, and of what live pages need beside it.
+#[derive(Debug, Clone, Copy)]
+enum Log {
+    Changes,
+    Traces,
+}
+
+impl Log {
+    fn table(self) -> &'static str {
+        match self {
+            Log::Changes => "fw_change",
+            Log::Traces => "fw_trace",
         }
-        Dialect::Postgres => {
-            let sql = "SELECT txid, pack, form, record FROM fw_change WHERE txid > $1 \
-                       AND txid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY txid, seq";
-            let mut changes = read(engine, sql, after, Some(limit)).await?;
-            if changes.len() == limit as usize
-                && let Some(cut) = changes.last().map(|change| change.seq)
-            {
-                changes.retain(|change| change.seq != cut);
-                if changes.is_empty() {
-                    let sql = "SELECT txid, pack, form, record FROM fw_change WHERE txid = $1 ORDER BY seq";
-                    return read(engine, sql, cut, None).await;
-                }
-            }
-            Ok(changes)
+    }
+
+    fn columns(self) -> &'static str {
+        match self {
+            Log::Changes => "pack, form, record",
+            Log::Traces => "pack, trace",
+        }
+    }
+
+    fn kinds(self) -> Vec<ColumnKind> {
+        match self {
+            Log::Changes => vec![ColumnKind::Integer, ColumnKind::Text, ColumnKind::Text, ColumnKind::Id],
+            Log::Traces => vec![ColumnKind::Integer, ColumnKind::Text, ColumnKind::Json],
         }
     }
 }
 
-async fn read(engine: &impl Engine, sql: &str, number: i64, limit: Option<u32>) -> Result<Vec<Change>, Fault> {
-    let limit = limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
-    let kinds = [ColumnKind::Integer, ColumnKind::Text, ColumnKind::Text, ColumnKind::Id];
-    let select = Select::new(format!("{sql}{limit}"), vec![Bound::BigInt(Some(number))], kinds);
-    engine.rows(select).await?.into_iter().map(change).collect()
+/// Changes after that number, in commit order: at most `limit`, but a transaction is never cut.
+pub(crate) async fn after(engine: &impl Engine, after: i64, limit: u32) -> Result<Vec<Change>, Fault> {
+    let change = |row| {
+        let mut row = Reader::new(row);
+        Ok(Change { seq: row.integer()?, pack: row.key()?, form: row.key()?, id: row.id()? })
+    };
+    rows(engine, Log::Changes, after, limit).await?.into_iter().map(change).collect()
 }
 
-fn change(row: Row) -> Result<Change, Fault> {
-    let mut row = Reader::new(row);
-    Ok(Change { seq: row.integer()?, pack: row.key()?, form: row.key()?, id: row.id()? })
+/// The traces after that number in the same way, each with its number and its pack.
+pub(crate) async fn traces(engine: &impl Engine, after: i64, limit: u32) -> Result<Vec<(i64, Key, Trace)>, Fault> {
+    let trace = |row| {
+        let mut row = Reader::new(row);
+        Ok((row.integer()?, row.key()?, row.document()?))
+    };
+    rows(engine, Log::Traces, after, limit).await?.into_iter().map(trace).collect()
+}
+
+/// The number of the newest trace that every reader sees.
+pub(crate) async fn newest_trace(engine: &impl Engine) -> Result<i64, Fault> {
+    let sql = match engine.dialect() {
+        Dialect::Sqlite => "SELECT coalesce(max(seq), 0) FROM fw_trace",
+        // What no older transaction can come before any more, whether it left a trace or not.
+        Dialect::Postgres => "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1",
+    };
+    first_integer(engine.rows(Select::new(sql.to_owned(), Vec::new(), [ColumnKind::Integer])).await?)
+}
+
+async fn rows(engine: &impl Engine, log: Log, after: i64, limit: u32) -> Result<Vec<Row>, Fault> {
+    let (table, columns) = (log.table(), log.columns());
+    match engine.dialect() {
+        Dialect::Sqlite => {
+            let sql = format!("SELECT seq, {columns} FROM {table} WHERE seq > $1 ORDER BY seq LIMIT {limit}");
+            read(engine, sql, log, after).await
+        }
+        Dialect::Postgres => {
+            let sql = format!(
+                "SELECT txid, {columns} FROM {table} WHERE txid > $1 \
+                 AND txid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY txid, seq LIMIT {limit}"
+            );
+            let mut rows = read(engine, sql, log, after).await?;
+            if rows.len() == limit as usize
+                && let Some(cut) = rows.last().map(|row| row.first().cloned())
+            {
+                rows.retain(|row| row.first() != cut.as_ref());
+                if rows.is_empty() {
+                    let sql = format!("SELECT txid, {columns} FROM {table} WHERE txid = $1 ORDER BY seq");
+                    let Some(Value::Integer(cut)) = cut else { return Err(Fault::new("a change without number")) };
+                    return read(engine, sql, log, cut).await;
+                }
+            }
+            Ok(rows)
+        }
+    }
+}
+
+async fn read(engine: &impl Engine, sql: String, log: Log, number: i64) -> Result<Vec<Row>, Fault> {
+    engine.rows(Select::new(sql, vec![Bound::BigInt(Some(number))], log.kinds())).await
 }

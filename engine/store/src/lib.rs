@@ -43,6 +43,7 @@ use uuid::Uuid;
 use formwork_core::change::{Event, Reply};
 use formwork_core::facts::UserFacts;
 use formwork_core::stimulus::Pass;
+use formwork_core::trace::Trace;
 use formwork_core::{Facts, Record, Rejection, RejectionKind, Stimulus, Stop};
 use formwork_model::{Key, Pack};
 
@@ -490,6 +491,14 @@ pub trait Store: People + Send + Sync + 'static {
     async fn scan(&self, pack: &Arc<Pack>, form: &str) -> Result<(i64, Vec<Record>), Fault>;
     /// These records as they are now; deleted ones are absent. For the replica only.
     async fn records(&self, pack: &Arc<Pack>, form: &str, ids: &[Uuid]) -> Result<Vec<Record>, Fault>;
+
+    // --- live pages ------------------------------------------------------------------------------------------------
+
+    /// What those who watch cannot see in the change log, each with its number and pack: after `after` and in commit
+    /// order as [`Store::changes`], but numbered by itself on SQLite.
+    async fn traces(&self, after: i64, limit: u32) -> Result<Vec<(i64, Key, Trace)>, Fault>;
+    /// The newest number of them: whoever begins to watch now has missed none.
+    async fn newest_trace(&self) -> Result<i64, Fault>;
 
     // --- operations ------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use formwork_core::change::{Event, OutboxMessage};
 use formwork_core::eval::{self, Environment};
 use formwork_core::stimulus::Pass;
+use formwork_core::trace::Trace;
 use formwork_core::{Record, Viewer};
 use formwork_model::expr::Ir;
 use formwork_model::{Key, Pack};
@@ -318,6 +319,14 @@ impl<E: Engine> Store for E {
         crate::changes::after(self, after, limit).await
     }
 
+    async fn traces(&self, after: i64, limit: u32) -> Result<Vec<(i64, Key, Trace)>, Fault> {
+        crate::changes::traces(self, after, limit).await
+    }
+
+    async fn newest_trace(&self) -> Result<i64, Fault> {
+        crate::changes::newest_trace(self).await
+    }
+
     async fn scan(&self, pack: &Arc<Pack>, form: &str) -> Result<(i64, Vec<Record>), Fault> {
         let context = Context {
             dialect: self.dialect(),
@@ -369,13 +378,20 @@ const DRAFTS_KEPT_DAYS: i64 = 90;
 /// Days for which what was done to many can be undone at once.
 const UNDO_KEPT_DAYS: i64 = 7;
 
-/// Removes what nobody asks for any more: old replies, drafts, undos and imports, and sessions that are over.
+/// Minutes for which traces are kept: every node has read them long before.
+const TRACES_KEPT_MINUTES: i64 = 60;
+
+/// Removes what nobody asks for any more: old replies, drafts, undos, traces and imports, and sessions that are over.
 fn outdated(dialect: Dialect, at: DateTime<Utc>) -> Vec<Command> {
     let before = |days| bind_instant(dialect, at - chrono::TimeDelta::days(days));
     let mut commands = vec![
         Command::new("DELETE FROM fw_request WHERE at < $1", vec![before(REQUESTS_KEPT_DAYS)]),
         Command::new("DELETE FROM fw_kept WHERE kind = 'draft' AND at < $1", vec![before(DRAFTS_KEPT_DAYS)]),
         Command::new("DELETE FROM fw_kept WHERE kind = 'undo' AND at < $1", vec![before(UNDO_KEPT_DAYS)]),
+        Command::new(
+            "DELETE FROM fw_trace WHERE at < $1",
+            vec![bind_instant(dialect, at - chrono::TimeDelta::minutes(TRACES_KEPT_MINUTES))],
+        ),
         Command::new("DELETE FROM fw_session WHERE until < $1", vec![bind_instant(dialect, at)]),
     ];
     commands.extend(imports::outdated(dialect, at));

@@ -13,6 +13,7 @@ mod import_jobs;
 mod imports;
 mod instances;
 mod lists;
+mod live;
 mod locks;
 mod messages;
 mod nodes;

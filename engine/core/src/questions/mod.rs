@@ -5,6 +5,7 @@
 mod board;
 mod forms;
 mod history;
+mod noticed;
 mod records;
 mod schema;
 mod tasks;
@@ -13,6 +14,7 @@ mod track;
 pub use board::board;
 pub use forms::{form, forms};
 pub use history::history;
+pub use noticed::{Touched, noticed};
 pub use records::{Filled, evaluate, list, record};
 pub use schema::form_schema;
 pub use tasks::{PinnedPacks, record_tasks, task, tasks};

@@ -163,6 +163,7 @@ impl Engine {
             };
             let audit = self.told(by, kind, &before.login, Json::Object(data));
             if self.store().change_user(&after, &audit).await? {
+                self.check_listeners(id);
                 return Ok(User { revision: after.revision + 1, ..after });
             }
         }
@@ -177,6 +178,7 @@ impl Engine {
         let (until, hash) = self.hashed(&password).await?;
         let audit = self.told(by, "password.reset", &user.login, Json::Null);
         self.store().set_password(id, &hash, Some(until), None, &audit).await?;
+        self.check_listeners(id);
         Ok((User { password_until: Some(until), ..user }, password))
     }
 
@@ -213,7 +215,9 @@ impl Engine {
     pub async fn end_sessions_of(&self, by: &By, id: Uuid) -> Result<u64, Failure> {
         let user = self.person(id).await?;
         let audit = self.told(by, "session.ended", &user.login, json!({"which": "all"}));
-        Ok(self.store().end_sessions(id, None, None, &audit).await?)
+        let ended = self.store().end_sessions(id, None, None, &audit).await?;
+        self.check_listeners(id);
+        Ok(ended)
     }
 
     /// The API tokens of a user.
@@ -226,6 +230,7 @@ impl Engine {
         let user = self.person(id).await?;
         let audit = self.told(by, "token.revoked", &user.login, json!({"token": token}));
         if self.store().revoke_token(id, token, &audit).await? {
+            self.check_listeners(id);
             return Ok(());
         }
         let title = format!("there is no token `{token}`");

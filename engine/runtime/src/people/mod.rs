@@ -150,7 +150,9 @@ impl Engine {
         let Some(user) = self.session(secret).await? else { return Ok(()) };
         let audit = self.told(&By::user(&user, address), "session.closed", "", Json::Null);
         let id = own::session_id(secret);
-        self.store().end_sessions(user.id, Some(&id), None, &audit).await.map(drop)
+        self.store().end_sessions(user.id, Some(&id), None, &audit).await?;
+        self.check_listeners(user.id);
+        Ok(())
     }
 
     /// The user and the scopes of an API token.

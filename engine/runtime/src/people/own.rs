@@ -71,7 +71,9 @@ impl Engine {
         let hash = self.gate.hash(move || hash_password(&password)).await?;
         let kept = secret.map(fingerprint);
         let audit = self.told(by, "password.changed", "", json!(null));
-        Ok(self.store().set_password(user.id, &hash, None, kept.as_deref(), &audit).await?)
+        self.store().set_password(user.id, &hash, None, kept.as_deref(), &audit).await?;
+        self.check_listeners(user.id);
+        Ok(())
     }
 
     /// Ends one of one's own sessions, or all but that of `secret`; how many.
@@ -85,7 +87,9 @@ impl Engine {
         let which = if one.is_some() { "one" } else { "others" };
         let audit = self.told(by, "session.ended", "", json!({"which": which}));
         let kept = if one.is_some() { None } else { secret.map(fingerprint) };
-        Ok(self.store().end_sessions(user, one, kept.as_deref(), &audit).await?)
+        let ended = self.store().end_sessions(user, one, kept.as_deref(), &audit).await?;
+        self.check_listeners(user);
+        Ok(ended)
     }
 
     /// Makes an API token that acts as this user within its scopes, until its end if it has one; the secret is shown once

@@ -266,7 +266,7 @@ impl Play<'_> {
         }
         let (changes, facts) = self.decide(connection).await?;
         let (pack, layout) = (self.context.pack.key(), &self.context.layout);
-        let mut batches = write::batches(Dialect::Postgres, pack, layout, &changes)?;
+        let mut batches = write::batches(Dialect::Postgres, pack, layout, &changes, submission.stimulus.at)?;
         if let Some(request) = &submission.idempotency {
             // The number of a transaction without a change is none that a reader could wait for.
             let seq = changes.records.is_empty().then_some(0);

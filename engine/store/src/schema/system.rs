@@ -85,6 +85,12 @@ pub(crate) const STEPS: &[&[&str]] = &[
         "CREATE INDEX fw_audit_at ON fw_audit (at)",
         "CREATE INDEX fw_audit_kind ON fw_audit (kind, number)",
     ],
+    &[
+        // What those who watch need beside the change log, for an hour or two.
+        "CREATE TABLE fw_trace (seq @number, txid @txid, pack @text NOT NULL, at @time NOT NULL, trace @json NOT NULL)",
+        "CREATE INDEX fw_trace_txid ON fw_trace (txid, seq)",
+        "CREATE INDEX fw_trace_at ON fw_trace (at)",
+    ],
 ];
 
 /// The table that says how many steps have run.

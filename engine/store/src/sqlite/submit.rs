@@ -53,7 +53,8 @@ impl Submit {
             return Err(Failure::Outdated);
         }
         let changes = self.decide(connection)?;
-        let batches = write::batches(Dialect::Sqlite, self.context.pack.key(), &self.context.layout, &changes)?;
+        let (pack, layout) = (self.context.pack.key(), &self.context.layout);
+        let batches = write::batches(Dialect::Sqlite, pack, layout, &changes, self.submission.stimulus.at)?;
         for batch in &batches {
             self.write(connection, batch)?;
         }

@@ -11,6 +11,8 @@ pub(crate) mod violation;
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
+
 use formwork_core::change::ChangeSet;
 use formwork_core::{Rejection, RejectionKind, Stimulus};
 
@@ -25,10 +27,11 @@ pub(crate) fn batches(
     pack: &str,
     layout: &PackLayout,
     changes: &ChangeSet,
+    at: DateTime<Utc>,
 ) -> Result<Vec<Batch>, Failure> {
     let mut batches = Batches { dialect, list: Vec::new(), places: HashMap::new() };
     records::write(&mut batches, layout, &changes.records)?;
-    system::write(&mut batches, pack, changes)?;
+    system::write(&mut batches, pack, changes, at)?;
     Ok(batches.list)
 }
 

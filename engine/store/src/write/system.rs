@@ -24,7 +24,7 @@ struct Cells {
     row: Vec<Bound>,
 }
 
-pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet) -> Result<(), Failure> {
+pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet, at: DateTime<Utc>) -> Result<(), Failure> {
     let dialect = batches.dialect;
     for instance in &changes.instances {
         let action = if instance.revision == 1 { Action::Insert } else { Action::Upsert };
@@ -70,6 +70,10 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet) -> R
     }
     if let Some(fed) = &changes.fed {
         add(batches, Action::Insert, "fw_import_row", 3, fed_cells(dialect, fed)?);
+    }
+    for trace in &changes.traces {
+        let cells = Cells::new(dialect).text("pack", pack)?.time("at", Some(at));
+        add(batches, Action::Insert, "fw_trace", 0, cells.json("trace", trace)?);
     }
     // The last rows of all: SQLite tells the number of the newest.
     for change in &changes.records {
