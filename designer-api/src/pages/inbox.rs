@@ -111,7 +111,14 @@ pub(super) async fn draw(
             ..Pager::default()
         },
         task: match open {
-            Some(id) => Some(Task { back: chosen.address(name, Some(id)), ..opened(visit, id, attempt).await? }),
+            Some(id) => {
+                let mut task = opened(visit, id, attempt).await?;
+                // A task that came back returns to where it came from.
+                if task.back.is_empty() {
+                    task.back = chosen.address(name, Some(id));
+                }
+                Some(task)
+            }
             None => None,
         },
         filtered: !bar.clear.is_empty(),
