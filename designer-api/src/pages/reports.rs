@@ -16,6 +16,7 @@ use super::shell::Page;
 use super::visit::Visit;
 use crate::server::Server;
 use crate::view::cell::Cell;
+use crate::view::chart::Chart;
 use crate::view::field::{Link, Table};
 use crate::view::filters::Bar;
 use crate::view::format::Time;
@@ -31,6 +32,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 struct ReportView {
     bar: Bar,
     sentence: String,
+    chart: Option<Chart>,
     table: Table,
     totals: Vec<Cell>,
     truncated: bool,
@@ -51,12 +53,15 @@ async fn report(visit: Visit, Path(name): Path<String>) -> Result<Response, Refu
     let answer = visit.engine().report(&pack, &viewer, &key, &ask).await?;
     let definition = &pack.reports()[&key];
     let local = visit.local(&pack);
-    let Sheet { table, totals, sentence, truncated } = sheet(&answer, visit.scribe(&pack, &viewer, &local));
+    let title = definition.label.get(&local.language);
+    let Sheet { table, totals, sentence, truncated, chart } =
+        sheet(&answer, title, visit.scribe(&pack, &viewer, &local));
     let path = visit.uri.path();
     let csv = [("format", "csv")].into_iter().chain(range.as_deref().map(|range| ("range", range)));
     let view = ReportView {
         bar: range_bar(path, &pairs, &range_text(&definition.range), &local),
         sentence,
+        chart,
         table,
         totals,
         truncated,
@@ -65,6 +70,6 @@ async fn report(visit: Visit, Path(name): Path<String>) -> Result<Response, Refu
         exports: vec![Link { label: "CSV".to_owned(), href: address(&format!("/api{path}"), csv) }],
         empty: visit.say("report.empty.text", &[]),
     };
-    let page = Page { title: definition.label.get(&local.language).to_owned(), wide: true, ..Page::default() };
+    let page = Page { title: title.to_owned(), wide: true, ..Page::default() };
     Ok(visit.draw("pages/reports/report.html", page, "report", view).await?)
 }

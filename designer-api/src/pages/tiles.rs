@@ -13,6 +13,7 @@ use formwork_model::pack::analytics::{Board, TileKind};
 use super::about::{self, Chip, Proposal};
 use super::list::{Sorting, table};
 use crate::view::cell::{Scribe, plain};
+use crate::view::chart::Chart;
 use crate::view::columns::columns_of;
 use crate::view::field::{Field, Link, Table};
 use crate::view::format::Time;
@@ -44,6 +45,7 @@ pub(super) struct Tile {
     pub(super) n: String,
     pub(super) delta: Option<Delta>,
     pub(super) table: Table,
+    pub(super) chart: Option<Chart>,
     pub(super) sentence: String,
     pub(super) truncated: bool,
     pub(super) total: String,
@@ -145,7 +147,7 @@ impl Gatherer<'_> {
     }
 
     fn report(&self, tile: Tile, body: &Json) -> Tile {
-        let Sheet { mut table, sentence, truncated, .. } = sheet(body, self.scribe);
+        let Sheet { mut table, sentence, truncated, chart, .. } = sheet(body, &tile.title, self.scribe);
         let count = table.rows.len();
         table.rows.truncate(ROWS_MAX);
         if count == 0 {
@@ -156,7 +158,7 @@ impl Gatherer<'_> {
         } else {
             String::new()
         };
-        Tile { table, sentence, truncated, total, ..tile }
+        Tile { table, sentence, truncated, total, chart, ..tile }
     }
 
     fn list(&self, tile: Tile, seen: &Seen, view: &str, body: &Json) -> Tile {

@@ -58,15 +58,16 @@ impl Local {
         date.format(if self.is_chinese() { "%Y-%m-%d" } else { "%-d %b %Y" }).to_string()
     }
 
+    /// A day of a year one knows: `01-05`, `5 Jan`.
+    pub(crate) fn day(&self, date: NaiveDate) -> String {
+        date.format(if self.is_chinese() { "%m-%d" } else { "%-d %b" }).to_string()
+    }
+
     /// An instant, to the minute, in the pack's zone; the year where it is not this one.
     pub(crate) fn instant(&self, at: DateTime<Utc>) -> String {
         let local = at.with_timezone(&self.zone);
         let is_this_year = local.year() == self.now.with_timezone(&self.zone).year();
-        let date = match (is_this_year, self.is_chinese()) {
-            (false, _) => self.date(local.date_naive()),
-            (true, true) => local.format("%m-%d").to_string(),
-            (true, false) => local.format("%-d %b").to_string(),
-        };
+        let date = if is_this_year { self.day(local.date_naive()) } else { self.date(local.date_naive()) };
         format!("{date} {}", local.format("%H:%M"))
     }
 

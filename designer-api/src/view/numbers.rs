@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::cell::{Cell, Scribe, plain, title};
+use super::chart::{self, Chart};
 use super::field::{Choice, Column, Table, TableRow};
 use super::filters::{Bar, Filter, carried};
 use super::format::{Local, Time, parse_instant};
@@ -43,6 +44,7 @@ pub(crate) struct Sheet {
     pub(crate) totals: Vec<Cell>,
     pub(crate) sentence: String,
     pub(crate) truncated: bool,
+    pub(crate) chart: Option<Chart>,
 }
 
 /// The figure of a metric's JSON.
@@ -75,8 +77,8 @@ fn delta(previous: &Json, local: &Local) -> Option<Delta> {
     Some(Delta { text: format!("{percent}%"), label: local.say("metric.before", &[]), direction, tone })
 }
 
-/// The sheet of a report's JSON.
-pub(crate) fn sheet(body: &Json, scribe: Scribe<'_>) -> Sheet {
+/// The sheet of a report's JSON; its picture is called `title`.
+pub(crate) fn sheet(body: &Json, title: &str, scribe: Scribe<'_>) -> Sheet {
     let columns: Vec<&Json> = body["columns"].as_array().into_iter().flatten().collect();
     let keys = columns.iter().take_while(|column| column.get("format").is_none()).count();
     let cells = |values: &Json, states: &Json| -> Vec<Cell> {
@@ -92,8 +94,20 @@ pub(crate) fn sheet(body: &Json, scribe: Scribe<'_>) -> Sheet {
         .map(|(index, row)| cells(row, &body["states"][index]))
         .collect();
     let sentence = sentence(&rows, &columns, body, keys, scribe.local);
+    let chart = chart::chart(
+        &chart::Rows {
+            body,
+            cells: &rows,
+            sentence: &sentence,
+            currency: scribe.pack.currency(),
+            local: scribe.local,
+            number: &|value, format| number(value, format, scribe.pack, scribe.local),
+        },
+        title,
+    );
     Sheet {
         sentence,
+        chart,
         totals: totals(&body["total"], &columns, keys, scribe),
         truncated: body["truncated"].as_bool().unwrap_or(false),
         table: Table {

@@ -11,7 +11,7 @@ export const screenshots = `${root}target/screenshots/`;
 
 const desktop = { viewport: { width: 1280, height: 800 } };
 /** What is drawn differently by colour or width; stories run once. */
-const looks = /pages\.spec\.ts/;
+const looks = /(pages|charts)\.spec\.ts/;
 
 export default defineConfig({
   testDir: ".",

@@ -13,6 +13,7 @@ import { watchWork } from "./work.ts";
 
 /** Islands by element name: loaded when such an element appears. */
 const islands: Record<string, () => Promise<unknown>> = {
+  "fw-chart": () => import("./islands/chart.ts"),
   "fw-grid": () => import("./islands/grid.ts"),
   "fw-lookup": () => import("./islands/lookup.ts"),
 };

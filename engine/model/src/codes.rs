@@ -67,6 +67,7 @@ const PAGES: &[(&str, &str)] = &[
     ("FW0415", include_str!("../codes/FW0415.md")),
     ("FW0416", include_str!("../codes/FW0416.md")),
     ("FW0417", include_str!("../codes/FW0417.md")),
+    ("FW0420", include_str!("../codes/FW0420.md")),
     ("FW0501", include_str!("../codes/FW0501.md")),
     ("FW0502", include_str!("../codes/FW0502.md")),
     ("FW0503", include_str!("../codes/FW0503.md")),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use formwork_model::expr::Type;
-use formwork_model::pack::analytics::Grain;
+use formwork_model::pack::analytics::{Grain, Visual};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
@@ -57,6 +57,9 @@ pub fn report(table: &Table, language: &str, titles: &Titles) -> Result<Json, Fa
     }
     body.insert("truncated".to_owned(), json!(table.truncated()));
     body.insert("row_count".to_owned(), json!(table.row_count));
+    if let Some(visual) = &table.visual {
+        body.insert("visual".to_owned(), picture(visual));
+    }
     write_context(&mut body, table);
     Ok(Json::Object(body))
 }
@@ -178,6 +181,18 @@ fn number_column(column: &NumberColumn, language: &str) -> Json {
     let mut body = json!({"key": &*column.key, "type": ty, "label": column.label.get(language), "format": format});
     if column.hidden {
         body["state"] = json!("hidden");
+    }
+    body
+}
+
+/// The picture as definitions write it.
+fn picture(visual: &Visual) -> Json {
+    let mut body = json!({"mark": visual.mark.word(), "x": visual.x, "y": visual.y});
+    if let Some(color) = &visual.color {
+        body["color"] = json!(color);
+    }
+    if let Some(goal) = visual.goal {
+        body["goal"] = json!(goal.to_string());
     }
     body
 }

@@ -37,6 +37,7 @@ pub fn metric(pack: &Arc<Pack>, key: &str, range: Range) -> Result<Plan<Open>, R
         sort: Vec::new(),
         limit: 1,
         range,
+        visual: None,
     };
     Ok(Plan::open(pack.clone(), builder.branches, shape))
 }
@@ -71,6 +72,7 @@ pub fn report(pack: &Arc<Pack>, key: &str, range: Option<Range>) -> Result<Plan<
         sort: sort_columns(&report),
         limit: report.limit as usize,
         range,
+        visual: report.visual.clone(),
     };
     Ok(Plan::open(pack.clone(), builder.branches, shape))
 }

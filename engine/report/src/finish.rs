@@ -45,6 +45,7 @@ pub fn finish(plan: &Plan<Policed>, partials: &Partials) -> Result<Table, Fault>
         rows,
         row_count,
         range: range::text(&shape.range),
+        visual: shape.visual.clone(),
         from: interval.and_then(|interval| interval.from),
         to: interval.and_then(|interval| interval.to),
         zone,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use formwork_core::Viewer;
 use formwork_model::expr::{Expr, Ir, Type};
-use formwork_model::pack::analytics::{AggregateFold, Grain, Measure, Metric, Range};
+use formwork_model::pack::analytics::{AggregateFold, Grain, Measure, Metric, Range, Visual};
 use formwork_model::{Key, Pack, Text, Value};
 use rust_decimal::Decimal;
 
@@ -98,6 +98,7 @@ pub(crate) struct Shape {
     pub(crate) sort: Vec<(SortColumn, bool)>,
     pub(crate) limit: usize,
     pub(crate) range: Range,
+    pub(crate) visual: Option<Visual>,
 }
 
 /// A column that tells rows apart.

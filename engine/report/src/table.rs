@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use formwork_model::expr::Type;
-use formwork_model::pack::analytics::{Format, Good, Grain};
+use formwork_model::pack::analytics::{Format, Good, Grain, Visual};
 use formwork_model::{Key, Text};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -35,6 +35,8 @@ pub struct Table {
     pub row_count: usize,
     /// The range asked for, as text: `last 13 weeks`.
     pub range: String,
+    /// How a report is drawn, where it has a picture.
+    pub visual: Option<Visual>,
     /// Its first instant, where it has one.
     pub from: Option<DateTime<Utc>>,
     /// The first instant after it, where it has one.

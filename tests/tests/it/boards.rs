@@ -74,8 +74,18 @@ async fn text(client: &Client, path: &str) -> (u16, String) {
 
 /// Two persons; the first has two tickets, one of them in a queue that the lead does not serve.
 async fn scene(host: &dyn Host) -> (TestServer, Client, Client, String) {
+    scene_with(host, |_| ()).await
+}
+
+/// The same with some files changed.
+async fn scene_with(
+    host: &dyn Host,
+    change: impl Fn(&mut Vec<(String, String)>),
+) -> (TestServer, Client, Client, String) {
     let store = host.open("boards").await.expect("the store opens");
-    let server = TestServer::start(store, &with_a_board(), Clock::System, Channels::default()).await;
+    let mut bundle = with_a_board();
+    change(&mut bundle.files);
+    let server = TestServer::start(store, &bundle, Clock::System, Channels::default()).await;
     let cat = server.user("cat", &["agent"], &["a", "b"]).await;
     let lea = server.user("lea", &["lead"], &["a"]).await;
     let person = file(&cat, "person", json!({"name": "Wang", "tier": "gold"})).await;
@@ -174,4 +184,41 @@ async fn a_board_tells_no_more_than_its_reader_reads(host: &dyn Host) {
     }
 }
 
-on_both_stores!(a_board_is_about_its_record, a_board_tells_no_more_than_its_reader_reads);
+/// What is hidden from a reader is in no picture of theirs either.
+async fn a_picture_shows_no_more_than_its_reader_reads(host: &dyn Host) {
+    let (server, cat, _, _) = scene_with(host, |files| {
+        files.push((
+            "metrics/uncoded.json".to_owned(),
+            r#"{"label": "Without a code", "type": "count", "dataset": "tickets", "where": "code == null"}"#.to_owned(),
+        ));
+        for (path, text) in files {
+            if path == "reports/by_queue.json" {
+                *text = text.replace(
+                    r#"["tickets"], "by""#,
+                    r#"["tickets", "uncoded"], "visual": {"mark": "column", "x": "queue", "y": ["tickets", "uncoded"]}, "by""#,
+                );
+            }
+        }
+    })
+    .await;
+    let mia = server.user("mia", &["lead"], &["a", "b"]).await;
+    let picture = |page: &str| -> Json {
+        let chart = page.split("<fw-chart").nth(1).unwrap_or_default();
+        let script = chart.split("json\">").nth(1).and_then(|rest| rest.split("</script>").next());
+        serde_json::from_str(script.unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {page}"))
+    };
+    let (_, page) = text(&mia, "/reports/by_queue").await;
+    let series = &picture(&page)["series"];
+    assert_eq!((&series[0]["values"], &series[1]["values"]), (&json!(["2", "1"]), &json!(["2", "1"])), "{series}");
+    // An agent does not know of codes.
+    let (_, page) = text(&cat, "/reports/by_queue").await;
+    let series = &picture(&page)["series"];
+    assert_eq!(series.as_array().map(Vec::len), Some(1), "{series}");
+    assert_eq!((&series[0]["label"], &series[0]["values"]), (&json!("Tickets"), &json!(["2", "1"])));
+}
+
+on_both_stores!(
+    a_board_is_about_its_record,
+    a_board_tells_no_more_than_its_reader_reads,
+    a_picture_shows_no_more_than_its_reader_reads,
+);

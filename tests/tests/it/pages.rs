@@ -49,7 +49,7 @@ async fn desk(host: &dyn Host) -> (TestServer, Client, Vec<String>) {
     for form in ["ticket", "customer", "member"] {
         paths.extend([format!("/records/{form}"), format!("/records/{form}/new")]);
     }
-    for report in ["tickets_by_week", "tickets_by_queue", "tickets_by_category"] {
+    for report in ["tickets_by_week", "tickets_by_queue", "tickets_by_category", "sentiment_by_week"] {
         paths.push(format!("/reports/{report}"));
     }
     paths.extend([
@@ -133,6 +133,39 @@ fn elements(element: &scraper::ElementRef<'_>) -> Vec<String> {
         .select(&all)
         .map(|one| format!("{}.{}", one.value().name(), one.attr("class").unwrap_or_default()))
         .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_holds_the_words_of_its_table() {
+    let host = Sqlite::default();
+    let (_server, lead, _) = desk(&host).await;
+    let (_, text) = page(&lead, "/reports/tickets_by_week?range=last+4+weeks", &[]).await;
+    let html = Html::parse_document(&text);
+    let chart = each(&html, "fw-chart")[0];
+    assert_eq!(chart.attr("role"), Some("img"));
+    assert!(chart.attr("aria-label").unwrap_or_default().contains("Tickets by week"), "{text}");
+    let picture = each(&html, "fw-chart > script[type='application/json']")[0].text().collect::<String>();
+    let picture: serde_json::Value = serde_json::from_str(&picture).expect("JSON");
+    assert_eq!(picture["mark"], "combo");
+    assert_eq!(picture["series"].as_array().map(Vec::len), Some(3), "{picture}");
+    let words = |element: &scraper::ElementRef<'_>| element.text().collect::<String>().trim().to_owned();
+    let rows = each(&html, "details.data[open] tbody tr");
+    assert_eq!(rows.len(), 4);
+    let cell = Selector::parse("td").expect("a selector");
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = row.select(&cell).map(|cell| words(&cell)).collect();
+        assert_eq!(picture["x"][index], cells[0]);
+        // Tickets, those open are not drawn, then two shares.
+        for (series, column) in [(0, 1), (1, 3), (2, 4)] {
+            assert_eq!(picture["series"][series]["texts"][index], cells[column], "{picture}");
+        }
+    }
+    // The API tells how it is drawn, too.
+    let (_, body) = lead.get("/api/reports/tickets_by_week").await;
+    assert_eq!(
+        body["visual"],
+        json!({"mark": "combo", "x": "week", "y": ["tickets", "closed_share", "negative_share"]})
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

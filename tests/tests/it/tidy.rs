@@ -295,9 +295,10 @@ fn pages_carry_nothing_inline() {
 }
 
 /// Keys that are put together from a part that is known and one that is not: `error.` + kind.
-const PUT_TOGETHER: [&str; 21] = [
+const PUT_TOGETHER: [&str; 22] = [
     "admin.language.",
     "admin.user.state.",
+    "chart.mark.",
     "error.",
     "event.",
     "import.count.",
@@ -353,6 +354,10 @@ fn colours_can_be_told_apart_in_both_schemes() {
             }
             let found = contrast(colour("edge"), colour(ground));
             assert!(found >= 3.0, "edge on {ground}, scheme {scheme}: {found:.2}");
+        }
+        for series in 1..=8 {
+            let found = contrast(colour(&format!("c{series}")), colour("card"));
+            assert!(found >= 3.0, "c{series} on card, scheme {scheme}: {found:.2}");
         }
         let found = contrast(colour("on-brand"), colour("brand"));
         assert!(found >= 4.5, "on-brand on brand, scheme {scheme}: {found:.2}");

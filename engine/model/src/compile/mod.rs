@@ -29,6 +29,7 @@ mod table;
 mod task;
 mod template;
 mod tile;
+mod visual;
 mod workflow;
 
 #[cfg(test)]

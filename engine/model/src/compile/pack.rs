@@ -22,14 +22,16 @@ use super::{
 pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<Contents> {
     let documents = context.documents;
     let forms = forms(context);
+    let datasets = each(&documents.datasets, |document| analytics::dataset(context, document));
+    let metrics = each(&documents.metrics, |document| analytics::metric(context, document));
     let contents = Parts {
         workflows: each(&documents.workflows, |document| workflow::compile(context, document, &forms)),
         calendars: each(&documents.calendars, |document| calendar::compile(context, document)),
         decisions: each(&documents.decisions, |document| Some(decision::compile(context, document))),
-        datasets: each(&documents.datasets, |document| analytics::dataset(context, document)),
-        metrics: each(&documents.metrics, |document| analytics::metric(context, document)),
-        reports: each(&documents.reports, |document| Some(report::compile(context, document))),
+        reports: each(&documents.reports, |document| Some(report::compile(context, document, &datasets, &metrics))),
         boards: each(&documents.boards, |document| Some(board::compile(context, document))),
+        datasets,
+        metrics,
         imports: each(&documents.imports, |document| material::import(context, document, &forms)),
         demos: each(&documents.demos, |document| material::demo(context, document, &forms)),
     };

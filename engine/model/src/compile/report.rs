@@ -1,21 +1,29 @@
 //! Reports, and the ranges they and the boards are asked for.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use crate::diagnostic::At;
 use crate::documents::report::{By as AuthorBy, GrainWord, Params, Report as AuthorReport, Total};
 use crate::documents::{Kind, dataset};
-use crate::pack::analytics::{By, Grain, Range, Report};
+use crate::pack::analytics::{By, Dataset, Grain, Metric, Range, Report};
 use crate::{Key, documents::metrics};
 
 use super::context::Context;
 use super::load::Document;
+use super::visual;
 
 /// Most rows where a report says nothing.
 const LIMIT_DEFAULT: u32 = 1_000;
 
 /// Compiles a report. Parts that are wrong are reported and left out.
-pub(super) fn compile(context: &Context<'_>, document: &Document<AuthorReport>) -> Report {
+pub(super) fn compile(
+    context: &Context<'_>,
+    document: &Document<AuthorReport>,
+    datasets: &IndexMap<Key, Arc<Dataset>>,
+    metrics_of: &IndexMap<Key, Arc<Metric>>,
+) -> Report {
     let author = &document.body;
     let at = &document.at;
     let mut metrics = Vec::new();
@@ -25,6 +33,9 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<AuthorReport>) 
         }
     }
     let by = breakdown(context, document, &metrics, &at.key("by"));
+    let columns = visual::Columns { by: &by, metrics: &metrics, all: metrics_of, datasets };
+    let picture = author.visual.as_ref();
+    let visual = picture.and_then(|picture| visual::compile(context, picture, document, &columns));
     Report {
         key: document.key.clone(),
         label: context.text(&author.label, &at.key("label")),
@@ -34,6 +45,7 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<AuthorReport>) 
         limit: author.limit.unwrap_or(LIMIT_DEFAULT),
         metrics,
         by,
+        visual,
     }
 }
 

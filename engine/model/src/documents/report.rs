@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::common::Keyed;
+use super::common::{Exact, Keyed};
 use crate::text::Text;
 
 /// A question with a layout.
@@ -30,6 +30,46 @@ pub struct Report {
     /// Most rows; more are marked as truncated.
     #[schemars(range(min = 1, max = 100_000))]
     pub limit: Option<u32>,
+    /// Its picture, above the table.
+    pub visual: Option<Visual>,
+}
+
+/// A picture of a report: columns of its table as channels.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Visual {
+    /// How a number is drawn.
+    pub mark: MarkWord,
+    /// The key of `by` along the axis; of a pie its slices.
+    pub x: String,
+    /// The metrics drawn, in order.
+    #[schemars(length(min = 1, max = 8))]
+    pub y: Vec<String>,
+    /// A second key of `by`: one colour each.
+    pub color: Option<String>,
+    /// A line across the picture, in the metric's own unit: `"0.9"` for 90 %.
+    pub goal: Option<Exact>,
+}
+
+/// How a number is drawn.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum MarkWord {
+    /// Points joined in order.
+    Line,
+    /// A line with what is below it filled.
+    Area,
+    /// Horizontal bars.
+    Bar,
+    /// Vertical bars.
+    Column,
+    /// Vertical bars, one upon the other: what adds up.
+    Stacked,
+    /// Columns for the first metric, lines over an axis of their own for the others.
+    Combo,
+    /// Shares of a whole.
+    Pie,
 }
 
 /// What the reader may choose.

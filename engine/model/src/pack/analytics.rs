@@ -145,6 +145,57 @@ pub struct Report {
     pub sort: Vec<(Key, bool)>,
     /// Most rows; more are marked as truncated.
     pub limit: u32,
+    /// Its picture.
+    pub visual: Option<Visual>,
+}
+
+/// A picture of a report: columns of its table as channels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visual {
+    /// How a number is drawn.
+    pub mark: Mark,
+    /// The key of `by` along the axis.
+    pub x: Key,
+    /// The metrics drawn, in order.
+    pub y: Vec<Key>,
+    /// The key of `by` that has a colour each.
+    pub color: Option<Key>,
+    /// A line across the picture.
+    pub goal: Option<Decimal>,
+}
+
+/// How a number is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Points joined in order.
+    Line,
+    /// A line with what is below it filled.
+    Area,
+    /// Horizontal bars.
+    Bar,
+    /// Vertical bars.
+    Column,
+    /// Vertical bars, one upon the other.
+    Stacked,
+    /// Columns, and lines over an axis of their own.
+    Combo,
+    /// Shares of a whole.
+    Pie,
+}
+
+impl Mark {
+    /// As definitions write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Mark::Line => "line",
+            Mark::Area => "area",
+            Mark::Bar => "bar",
+            Mark::Column => "column",
+            Mark::Stacked => "stacked",
+            Mark::Combo => "combo",
+            Mark::Pie => "pie",
+        }
+    }
 }
 
 /// What a report is broken down by.
