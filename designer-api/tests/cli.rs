@@ -38,6 +38,40 @@ error[FW0113]: `txt` is not allowed here
 }
 
 #[test]
+fn users_are_looked_after_at_the_machine() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let user = |arguments: &[&str]| {
+        let all: Vec<&str> = ["user"].iter().chain(arguments).chain(&["--data"]).copied().collect();
+        formwork(&all, scratch.path())
+    };
+    let (output, text) = user(&["add", "Root", "--name", "王芳", "--role", "admin"]);
+    assert!(output.status.success(), "{text}");
+    let password = text.trim().strip_prefix("root: ").expect("login and password").to_owned();
+    assert_eq!(password.len(), 19, "{text}");
+    for (arguments, said) in [
+        (&["add", "root"][..], "/login: Somebody has this user name."),
+        (&["add", "ben", "--role", "emperor"], "/roles/0: There is no such role."),
+        (&["disable", "root"], "this is the last administrator"),
+        (&["reset", "nobody"], "there is no user `nobody`"),
+    ] {
+        let (output, text) = user(arguments);
+        assert!(!output.status.success() && text.contains(said), "{arguments:?}: {text}");
+    }
+    let (output, text) = user(&["change", "root", "--role", "auditor"]);
+    assert!(output.status.success(), "{text}");
+    let (_, text) = user(&["list"]);
+    assert_eq!(text.trim(), "root  王芳  one-time password  roles admin,auditor  queues -");
+    let (_, text) = user(&["reset", "root"]);
+    assert!(text.starts_with("root: ") && !text.contains(&password), "{text}");
+    let (output, text) = user(&["token", "root", "--scope", "people", "--name", "ci"]);
+    assert!(output.status.success() && text.contains("fw_"), "{text}");
+    let (_, text) = user(&["tokens", "root"]);
+    let id = text.split_whitespace().next().expect("a token").to_owned();
+    assert!(user(&["revoke", "root", &id]).0.status.success());
+    assert_eq!(user(&["tokens", "root"]).1.trim(), "");
+}
+
+#[test]
 fn cases_are_told_with_what_they_went_through() {
     let (output, text) = formwork(&["test"], &checkout("examples/hello"));
     assert!(output.status.success(), "{text}");

@@ -14,6 +14,8 @@ use formwork_core::Act;
 use formwork_core::stimulus::InstanceVerb;
 use formwork_core::wire::instant_text;
 use formwork_model::Key;
+use formwork_runtime::Engine;
+use formwork_store::{Fault, StoppedInstance};
 
 use super::once::Once;
 use super::problem::{Answer, Problem};
@@ -31,7 +33,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 /// What stands still, the newest first. Nothing of the record is told: an administrator may not read it.
 async fn incidents(State(server): State<Arc<Server>>, caller: Caller) -> Answer<Json<Value>> {
     caller.require_role(&["admin"])?;
-    let stopped = server.engine.store().stopped_instances(LIMIT).await?;
+    let stopped = stopped(&server.engine).await?;
     let items: Vec<Value> = stopped
         .into_iter()
         .map(|stopped| {
@@ -43,6 +45,11 @@ async fn incidents(State(server): State<Arc<Server>>, caller: Caller) -> Answer<
         })
         .collect();
     Ok(Json(json!({"items": items, "next": null})))
+}
+
+/// What stands still.
+pub(crate) async fn stopped(engine: &Engine) -> Result<Vec<StoppedInstance>, Fault> {
+    engine.store().stopped_instances(LIMIT).await
 }
 
 /// Why, and for `jump` where to.
@@ -76,7 +83,15 @@ async fn act(
     let pack = deployed.packs.iter().find(|pack| Some(pack.key()) == key.as_ref());
     let pack = pack.ok_or_else(|| Problem::not_found("instance", &id.to_string()))?;
     let viewer = caller.viewer(&server.engine, pack);
-    let act = Act::Instance { id, verb, reason: sent.reason };
+    let word = match &verb {
+        InstanceVerb::Retry => "retry",
+        InstanceVerb::Cancel => "cancel",
+        InstanceVerb::Jump { .. } => "jump",
+    };
+    let act = Act::Instance { id, verb, reason: sent.reason.clone() };
     let committed = server.engine.submit(pack, viewer, act, request).await?;
+    if !committed.replayed {
+        server.engine.tell_helped(&caller.by()?, word, id, &sent.reason).await?;
+    }
     Ok(Json(json!({"instance": {"id": id}, "seq": committed.seq})))
 }

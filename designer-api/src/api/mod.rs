@@ -14,6 +14,7 @@ pub(crate) mod me;
 pub mod messages;
 mod once;
 pub mod openapi;
+pub(crate) mod operations;
 pub mod packs;
 mod patch;
 pub(crate) mod people;
@@ -62,6 +63,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(track::routes())
         .merge(messages::routes())
         .merge(instances::routes())
+        .merge(operations::routes())
         .merge(analytics::routes())
         .merge(packs::routes())
         .merge(openapi::routes());

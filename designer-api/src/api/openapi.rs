@@ -302,6 +302,15 @@ pub const FIXED: &[(&str, &str, &str)] = &[
     ("/api/tasks", "get", "A box of my inbox: mine, claimable, team (queues I lead), cc, done, started"),
     ("/api/tasks/{id}", "get", "One task with its form"),
     ("/api/admin/incidents", "get", "Instances that stand still"),
+    (
+        "/api/admin/audit",
+        "get",
+        "The audit log, for auditors: q, kind (one, or all that begin with it where it ends with a dot), from, to, before, \
+         limit, format=csv",
+    ),
+    ("/api/admin/outbox", "get", "Messages on their way, without whom they are for: state, channel, after, limit"),
+    ("/api/admin/outbox/resend", "post", "Send a message again that failed: {key}"),
+    ("/api/admin/jobs", "get", "Imports of everybody: after, limit"),
     ("/api/instances/{id}/{verb}", "post", "An administrator's help: retry, jump, cancel"),
     ("/api/messages/{name}", "post", "An event from outside: whoever waits for it goes on"),
     (

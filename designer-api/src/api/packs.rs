@@ -151,7 +151,7 @@ async fn deploy(State(server): State<Arc<Server>>, caller: Caller, Path(pack): P
     let unsaid = || Problem::malformed("`plan` must hold the hash of the plan you looked at");
     let plan = sent.plan.ok_or_else(unsaid)?;
     let files = sent.files.map(|files| files.into_iter().collect());
-    match server.engine.deploy(&pack, files, &plan).await {
+    match server.engine.deploy(&pack, files, &plan, &caller.by()?).await {
         Ok(deployment) => Ok(Json(json!({
             "pack": &*deployment.pack,
             "version": deployment.version,

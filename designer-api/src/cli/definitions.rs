@@ -8,6 +8,7 @@ use formwork_model::{codes, fmt, schema};
 use formwork_runtime::Clock;
 use formwork_runtime::deploy::{Bundle, DeployError, Planned};
 use formwork_runtime::files::read_pack;
+use formwork_runtime::people::By;
 
 use super::environment::{File, StoreOptions, start_engine};
 use super::{Folder, Outcome, print};
@@ -137,7 +138,8 @@ impl Deploy {
         let engine = start_engine(&self.store, File::read()?, Clock::System).await?;
         let bundle = read(&self.pack)?;
         let Some(plan) = planned(&bundle, engine.plan(&bundle).await)? else { return Ok(false) };
-        let deployment = engine.deploy(&bundle.pack, Some(bundle.files.clone()), plan.hash()).await?;
+        let by = By::command_line();
+        let deployment = engine.deploy(&bundle.pack, Some(bundle.files.clone()), plan.hash(), &by).await?;
         println!("deployed {} {} as deployment {}", deployment.pack, deployment.version, deployment.number);
         engine.store().close().await;
         Ok(true)

@@ -18,6 +18,7 @@ use crate::api::BODY_BYTES_MAX;
 use crate::api::problem::Problem;
 use crate::server::Server;
 use crate::session::{CHANGE_FIRST, is_cross_site};
+use crate::view::people::role_title;
 use crate::view::query::address;
 
 /// Paths that anybody may open.
@@ -190,13 +191,14 @@ fn view(visit: &Visit, status: StatusCode, told: Option<Told>) -> ErrorView {
     // A refusal has words of its own, in the reader's language; that of a fault or of what is not there has not.
     let own = told.as_ref().map(|told| told.title.clone()).filter(|_| matches!(kind, "400" | "409"));
     let is_fault = status.is_server_error();
+    let role = if kind == "403" { super::admin::role_of(visit.uri.path()) } else { None };
     ErrorView {
         status: status.as_u16(),
         title: say("title"),
         text: own.unwrap_or_else(|| say("text")),
         trace: told.filter(|_| is_fault).map(|told| told.trace).unwrap_or_default(),
         retry: if is_fault && visit.method == Method::GET { visit.path().to_owned() } else { String::new() },
-        role: String::new(),
+        role: role.map(|role| role_title(visit.engine(), &visit.caller.language, role)).unwrap_or_default(),
     }
 }
 

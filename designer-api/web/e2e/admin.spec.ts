@@ -87,3 +87,23 @@ test("somebody makes a token, uses it, and revokes it", async ({ page, request }
   await expect(page.locator("#notice")).toContainText("令牌已吊销");
   expect(await read()).toBe(401);
 });
+
+test("an auditor finds what an administrator did, and nothing else", async ({ page, browser }) => {
+  const login = `tian${Date.now()}`;
+  await logIn(page, "admin");
+  const made = await page.request.post("/api/admin/users", { data: { login, name: "田雨", roles: ["agent"] } });
+  expect(made.status(), await made.text()).toBe(201);
+  expect((await page.request.get("/admin/audit")).status()).toBe(403);
+
+  const auditor = await elsewhere(browser);
+  await logIn(auditor, "auditor");
+  await auditor.getByRole("link", { name: "Audit log" }).first().click();
+  await auditor.locator("input[name=q]").fill(login);
+  await auditor.getByRole("button", { name: "Filter" }).click();
+  await expect(auditor.getByRole("row").filter({ hasText: login })).toHaveCount(1);
+  await expect(auditor.getByRole("row").filter({ hasText: login })).toContainText("User added");
+  const download = auditor.waitForEvent("download");
+  await auditor.getByRole("link", { name: "Export CSV" }).click();
+  expect((await download).suggestedFilename()).toBe("audit.csv");
+  expect((await auditor.request.get("/admin/users")).status()).toBe(403);
+});

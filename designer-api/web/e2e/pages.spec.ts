@@ -130,6 +130,9 @@ test("pages of an administrator", async ({ page }) => {
     "admin-user-new": "/admin/users/new",
     "admin-queues": "/admin/queues",
     "admin-queue": "/admin/queues/triage",
+    "admin-incidents": "/admin/incidents",
+    "admin-outbox": "/admin/outbox",
+    "admin-jobs": "/admin/jobs",
     me: "/me",
     "me-password": "/me/password",
   };
@@ -147,6 +150,16 @@ test("pages of an administrator", async ({ page }) => {
   await page.goto("/me");
   await page.locator("details.make > summary").click();
   await inspect(page, "me-token");
+  expect(complaints).toEqual([]);
+});
+
+test("pages of an auditor", async ({ page }) => {
+  const complaints = watch(page);
+  await logIn(page, "auditor");
+  await page.goto("/admin/audit");
+  await inspect(page, "admin-audit");
+  await page.goto("/admin/audit?q=nobody-at-all");
+  await inspect(page, "admin-audit-none");
   expect(complaints).toEqual([]);
 });
 

@@ -17,6 +17,7 @@ use formwork_model::{Key, Pack};
 use formwork_store::{Deploy, DeployFailure, Deployment, Fault, Migration, Step};
 
 use crate::Engine;
+use crate::people::By;
 
 /// Plans whose files are kept, so that a deploy needs only their hash. An older one is sent with its files.
 const PLANS_KEPT: usize = 16;
@@ -222,6 +223,7 @@ impl Engine {
         pack: &str,
         files: Option<Vec<(String, String)>>,
         plan_hash: &str,
+        by: &By,
     ) -> Result<Deployment, DeployError> {
         let bundle = match files {
             Some(files) => Arc::new(Bundle { pack: pack.to_owned(), files }),
@@ -231,7 +233,7 @@ impl Engine {
         if planned.hash() != plan_hash {
             return Err(DeployError::PlanStale(Box::new(planned)));
         }
-        self.carry_out(&bundle, planned).await
+        self.carry_out(&bundle, planned, by).await
     }
 
     /// Deploys without a look at the plan, as packs named on the command line are: only if nothing is lost. The same
@@ -242,10 +244,10 @@ impl Engine {
         if same && planned.migration.steps.is_empty() {
             return Ok(());
         }
-        self.carry_out(bundle, planned).await.map(drop)
+        self.carry_out(bundle, planned, &By::command_line()).await.map(drop)
     }
 
-    async fn carry_out(&self, bundle: &Bundle, planned: Planned) -> Result<Deployment, DeployError> {
+    async fn carry_out(&self, bundle: &Bundle, planned: Planned, by: &By) -> Result<Deployment, DeployError> {
         let blocked = planned.blocked();
         if !blocked.is_empty() {
             return Err(DeployError::Blocked(blocked));
@@ -258,6 +260,12 @@ impl Engine {
             files: &bundle.files,
             seeds,
             at: self.clock().now(),
+            audit: Some(self.told(
+                by,
+                "pack.deployed",
+                planned.pack.key(),
+                json!({"version": planned.pack.version(), "hash": planned.pack.hash()}),
+            )),
         };
         match self.store().deploy(deploy).await {
             Ok(_) => {}

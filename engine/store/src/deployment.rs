@@ -13,6 +13,7 @@ use formwork_core::{Rejection, Stimulus};
 use formwork_model::Pack;
 use formwork_model::plan::{Blocked, ChangeClass};
 
+use crate::Audit;
 use crate::Fault;
 use crate::dialect::ColumnKind;
 use crate::engine::Engine;
@@ -69,6 +70,8 @@ pub struct Deploy<'a> {
     pub seeds: Vec<Stimulus>,
     /// When.
     pub at: DateTime<Utc>,
+    /// What the audit log tells of it, in the same transaction.
+    pub audit: Option<Audit>,
 }
 
 /// Why nothing was deployed.

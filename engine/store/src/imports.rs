@@ -144,6 +144,19 @@ pub(crate) async fn of_owner(engine: &impl Engine, owner: Uuid, limit: u32) -> R
     engine.rows(select).await?.into_iter().map(job_of).collect()
 }
 
+/// Imports of everybody, the newest first, before the place (begun at, id).
+pub(crate) async fn newest(
+    engine: &impl Engine,
+    before: Option<[Bound; 2]>,
+    limit: u32,
+) -> Result<Vec<ImportJob>, Fault> {
+    let behind = if before.is_some() { " WHERE (created_at, id) < ($1, $2)" } else { "" };
+    let sql =
+        format!("SELECT {} FROM fw_import{behind} ORDER BY created_at DESC, id DESC LIMIT {limit}", IMPORT.columns);
+    let params = before.into_iter().flatten().collect();
+    engine.rows(Select::new(sql, params, IMPORT.kinds)).await?.into_iter().map(job_of).collect()
+}
+
 pub(crate) async fn file(engine: &impl Engine, id: Uuid) -> Result<Vec<String>, Fault> {
     let sql = "SELECT content FROM fw_import_part WHERE import = $1 ORDER BY number".to_owned();
     let select = Select::new(sql, vec![bind_id(engine.dialect(), id)], [ColumnKind::Text]);

@@ -22,6 +22,7 @@ mod layout;
 mod load;
 mod lower;
 mod names;
+mod operations;
 mod people;
 pub mod postgres;
 mod schema;
@@ -53,6 +54,7 @@ pub use decide::Decider;
 pub use deployment::{Deploy, DeployFailure, Migration, Step};
 pub use imports::{ImportJob, ImportRow, ImportRows, KEPT_DAYS};
 pub use lower::Unsupported;
+pub use operations::{Operations, Posted, PostedFilter};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
@@ -303,7 +305,7 @@ pub struct StoppedInstance {
 
 /// The storage engine.
 #[async_trait]
-pub trait Store: People + Send + Sync + 'static {
+pub trait Store: People + Operations + Send + Sync + 'static {
     /// `sqlite` or `postgres`.
     fn engine(&self) -> &'static str;
 

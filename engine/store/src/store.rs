@@ -375,13 +375,16 @@ impl<E: Engine> Store for E {
 const REQUESTS_KEPT_DAYS: i64 = 30;
 /// Days for which a draft that nobody goes on with is kept.
 const DRAFTS_KEPT_DAYS: i64 = 90;
+/// Days for which the audit log is kept.
+const AUDIT_KEPT_DAYS: i64 = 730;
 /// Days for which what was done to many can be undone at once.
 const UNDO_KEPT_DAYS: i64 = 7;
 
 /// Minutes for which traces are kept: every node has read them long before.
 const TRACES_KEPT_MINUTES: i64 = 60;
 
-/// Removes what nobody asks for any more: old replies, drafts, undos, traces and imports, and sessions that are over.
+/// Removes what nobody asks for any more: old replies, drafts, undos, traces and imports, sessions and tokens that are over, and
+/// what the audit log has told for long enough.
 fn outdated(dialect: Dialect, at: DateTime<Utc>) -> Vec<Command> {
     let before = |days| bind_instant(dialect, at - chrono::TimeDelta::days(days));
     let mut commands = vec![
@@ -393,6 +396,8 @@ fn outdated(dialect: Dialect, at: DateTime<Utc>) -> Vec<Command> {
             vec![bind_instant(dialect, at - chrono::TimeDelta::minutes(TRACES_KEPT_MINUTES))],
         ),
         Command::new("DELETE FROM fw_session WHERE until < $1", vec![bind_instant(dialect, at)]),
+        Command::new("DELETE FROM fw_token WHERE until < $1", vec![bind_instant(dialect, at)]),
+        Command::new("DELETE FROM fw_audit WHERE at < $1", vec![before(AUDIT_KEPT_DAYS)]),
     ];
     commands.extend(imports::outdated(dialect, at));
     commands

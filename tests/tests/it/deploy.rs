@@ -169,9 +169,10 @@ async fn a_plan_goes_stale_when_somebody_is_faster(host: &dyn Host) {
     let engine = &server.engine;
     let hash = async |bundle: &Bundle| engine.plan(bundle).await.expect("a plan").hash().to_owned();
     let (hash_of_one, hash_of_other) = (hash(&one).await, hash(&other).await);
+    let by = formwork_runtime::people::By::command_line();
     let (first, second) = tokio::join!(
-        engine.deploy("waiting", Some(one.files.clone()), &hash_of_one),
-        engine.deploy("waiting", Some(other.files.clone()), &hash_of_other)
+        engine.deploy("waiting", Some(one.files.clone()), &hash_of_one, &by),
+        engine.deploy("waiting", Some(other.files.clone()), &hash_of_other, &by)
     );
     let stale = |result: &Result<_, DeployError>| matches!(result, Err(DeployError::PlanStale(_)));
     assert!(first.is_ok() != second.is_ok() && (stale(&first) || stale(&second)), "{first:?} {second:?}");

@@ -17,6 +17,7 @@ mod live;
 mod locks;
 mod messages;
 mod nodes;
+mod operations;
 mod pages;
 mod people;
 mod rights;

@@ -295,9 +295,14 @@ fn pages_carry_nothing_inline() {
 }
 
 /// Keys that are put together from a part that is known and one that is not: `error.` + kind.
-const PUT_TOGETHER: [&str; 22] = [
+const PUT_TOGETHER: [&str; 28] = [
     "admin.language.",
     "admin.user.state.",
+    "audit.data.",
+    "audit.group.",
+    "audit.kind.",
+    "audit.which.",
+    "audit.why.",
     "chart.mark.",
     "error.",
     "event.",
@@ -310,6 +315,7 @@ const PUT_TOGETHER: [&str; 22] = [
     "import.step.",
     "inbox.box.",
     "notice.",
+    "outbox.state.",
     "people.problem.",
     "range.",
     "role.",

@@ -1,5 +1,7 @@
 //! `/admin/…`: what looks after the installation. Each page asks for the platform role it belongs to; none shows a record.
 
+mod audit;
+mod operations;
 mod queues;
 mod users;
 
@@ -16,7 +18,7 @@ use crate::server::Server;
 use crate::view::nav::{Group, Item};
 
 pub(super) fn routes() -> Router<Arc<Server>> {
-    Router::new().merge(users::routes()).merge(queues::routes())
+    Router::new().merge(users::routes()).merge(queues::routes()).merge(operations::routes()).merge(audit::routes())
 }
 
 /// The visitor as the audit log tells them, if they look after users and operations.
@@ -34,8 +36,20 @@ struct Choice {
 }
 
 /// The pages of administration: address, key of the title, icon, and the role they belong to.
-const PAGES: [(&str, &str, &str, &str); 2] =
-    [("/admin/users", "admin.users", "user", "admin"), ("/admin/queues", "admin.queues", "queue", "admin")];
+const PAGES: [(&str, &str, &str, &str); 6] = [
+    ("/admin/users", "admin.users", "user", "admin"),
+    ("/admin/queues", "admin.queues", "queue", "admin"),
+    ("/admin/incidents", "admin.incidents", "warn", "admin"),
+    ("/admin/outbox", "admin.outbox", "send", "admin"),
+    ("/admin/jobs", "admin.jobs", "download", "admin"),
+    ("/admin/audit", "admin.audit", "report", "auditor"),
+];
+
+/// The role that the page at this address belongs to.
+pub(super) fn role_of(path: &str) -> Option<&'static str> {
+    let page = PAGES.iter().find(|(href, ..)| path.starts_with(href));
+    page.map(|(.., role)| *role)
+}
 
 /// The group of the side bar for those who hold a role of the platform that has pages; none for others.
 pub(super) fn group(visit: &Visit) -> Option<Group> {

@@ -12,6 +12,7 @@ use super::run::{self, Counter};
 use super::submit::Seeding;
 use super::{PostgresStore, open};
 use crate::Fault;
+use crate::audit::note;
 use crate::catalogue::Catalogue;
 use crate::codec::Reader;
 use crate::deployment::{Deploy, DeployFailure};
@@ -50,6 +51,10 @@ pub(super) async fn run(store: &PostgresStore, deploy: Deploy<'_>) -> Result<i64
         }
     }
     let number = record(&mut transaction, counter, deploy.wanted, deploy.files, deploy.at).await?;
+    if let Some(audit) = &deploy.audit {
+        let note = note(Dialect::Postgres, audit);
+        run::execute(&mut transaction, counter, &note.sql, &note.params).await.map_err(failed)?;
+    }
     let layout = Arc::new(PackLayout::new(deploy.wanted, &planned.catalogue)?);
     Seeding { store, pack: deploy.wanted, layout }.plant(&mut transaction, deploy.seeds).await?;
     transaction.commit().await.map_err(failed)?;

@@ -91,6 +91,11 @@ pub(crate) const STEPS: &[&[&str]] = &[
         "CREATE INDEX fw_trace_txid ON fw_trace (txid, seq)",
         "CREATE INDEX fw_trace_at ON fw_trace (at)",
     ],
+    &[
+        "CREATE INDEX fw_outbox_newest ON fw_outbox (created_at, message_key)",
+        "CREATE INDEX fw_outbox_state ON fw_outbox (state, created_at, message_key)",
+        "CREATE INDEX fw_import_newest ON fw_import (created_at, id)",
+    ],
 ];
 
 /// The table that says how many steps have run.

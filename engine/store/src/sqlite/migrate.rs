@@ -13,6 +13,7 @@ use formwork_model::Pack;
 
 use super::submit::Submit;
 use super::{SqliteStore, run};
+use crate::audit::note;
 use crate::catalogue::Catalogue;
 use crate::decide::Decider;
 use crate::deployment::{Deploy, DeployFailure};
@@ -20,7 +21,7 @@ use crate::dialect::{Bound, Dialect, bind_instant};
 use crate::engine::{Engine, newest_hash};
 use crate::layout::PackLayout;
 use crate::schema::{self, Planned};
-use crate::{Failure, Fault, Packs, Submission};
+use crate::{Audit, Failure, Fault, Packs, Submission};
 
 /// Makes the migration again, and runs it on the writer if it is the one that was looked at.
 pub(super) async fn run(store: &SqliteStore, deploy: Deploy<'_>) -> Result<i64, DeployFailure> {
@@ -38,6 +39,7 @@ pub(super) async fn run(store: &SqliteStore, deploy: Deploy<'_>) -> Result<i64, 
         seeds: deploy.seeds,
         decider: store.decider.clone(),
         at: deploy.at,
+        audit: deploy.audit,
     };
     let (answer, answered) = oneshot::channel();
     let alone = Box::new(move |connection: &mut Connection| {
@@ -61,6 +63,7 @@ struct Work {
     seeds: Vec<Stimulus>,
     decider: Decider,
     at: DateTime<Utc>,
+    audit: Option<Audit>,
 }
 
 impl Work {
@@ -90,6 +93,10 @@ impl Work {
         for (path, content) in &self.files {
             let sql = "INSERT INTO fw_deployment_file (number, path, content) VALUES ($1, $2, $3)";
             run::execute(&transaction, sql, &[Bound::BigInt(Some(number)), text(path), text(content)])?;
+        }
+        if let Some(audit) = &self.audit {
+            let note = note(Dialect::Sqlite, audit);
+            run::execute(&transaction, &note.sql, &note.params)?;
         }
         self.plant(&transaction)?;
         transaction.commit().map_err(|error| Fault::of("committing the deployment", error))?;

@@ -353,6 +353,7 @@ async fn of_two_deployments_at_once_one_is_stale(world: Arc<World>) {
         files: &[],
         seeds: Vec::new(),
         at: at_second(1),
+        audit: None,
     };
     let (first, second) = tokio::join!(
         world.store.deploy(deploy(&one, &digest_of_one)),

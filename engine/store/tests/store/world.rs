@@ -210,7 +210,7 @@ pub(crate) async fn deploy(
     at: DateTime<Utc>,
 ) -> Result<i64, DeployFailure> {
     let digest = store.migration(deployed, wanted).await?.digest;
-    store.deploy(Deploy { deployed, wanted, digest: &digest, files, seeds: Vec::new(), at }).await
+    store.deploy(Deploy { deployed, wanted, digest: &digest, files, seeds: Vec::new(), at, audit: None }).await
 }
 
 fn decider() -> (Arc<Mutex<HashMap<u64, Plan>>>, Decider) {
