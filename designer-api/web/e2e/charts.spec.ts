@@ -149,3 +149,18 @@ test("the first page stays light, and charts come only where there is one", asyn
   const [chunk] = [...scripts].filter((path) => path.includes("chart"));
   expect(await packed(page, chunk!)).toBeLessThanOrEqual(240 * 1024);
 });
+
+test("an agent begins the day at the desk", async ({ page }) => {
+  await logIn(page, "agent");
+  await expect(page).toHaveURL(/\/boards\/agent_desk$/);
+  // What is late in the agent's queues: the number of the figure is that of the list behind the tile.
+  const late = Number(await page.locator("#tile-late .kpi").innerText());
+  const listed = await page.request.get("/api/records/ticket", {
+    params: { filter: "queue in user.queues and state != 'closed' and resolve_by < now", limit: "1" },
+  });
+  expect(((await listed.json()) as { total: { value: number } }).total.value).toBe(late);
+  expect(late).toBeGreaterThan(0);
+  await expect(page.locator("#tile-overdue tbody tr").first()).toBeVisible();
+  await expect(page.locator("#tile-claim a.line").first()).toBeVisible();
+  await page.screenshot({ path: `${screenshots}desk-${test.info().project.name}.png`, fullPage: true });
+});

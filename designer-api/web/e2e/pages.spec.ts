@@ -80,6 +80,7 @@ test("pages of a team lead", async ({ page }) => {
     inbox: "/inbox",
     task: `/inbox?box=claimable&task=${task!.id}`,
     board: "/boards/service_desk",
+    desk: "/boards/agent_desk",
     report: "/reports/tickets_by_week",
     search: "/search?q=行李",
     "search-empty": "/search",
