@@ -117,11 +117,19 @@ test("open menus and chips", async ({ page }) => {
   expect(complaints).toEqual([]);
 });
 
-test("pages of an administrator", async ({ page }) => {
+test("pages of an administrator", async ({ page, request }) => {
   const complaints = watch(page);
   // Colours are looked at where they are, not on their way.
   await page.emulateMedia({ reducedMotion: "reduce" });
   await logIn(page, "admin");
+  // Somebody is written to, so that a message is on its way.
+  await request.post("/api/session", { data: { login: "agent", password: "demo" } });
+  const some = await request.get("/api/records/customer", { params: { limit: "1" } });
+  const customer = ((await some.json()) as { items: { id: string }[] }).items[0]!.id;
+  const flight_no = `FW${1000 + (Date.now() % 9000)}`;
+  const ticket = { subject: "行李未到", category: "baggage", flight_no, channel: "call", customer };
+  const filed = await request.post("/api/records/ticket", { data: ticket });
+  expect(filed.status(), await filed.text()).toBe(201);
   const found = await page.request.get("/api/admin/users", { params: { q: "agent" } });
   const { items } = (await found.json()) as { items: { id: string }[] };
   const paths: Record<string, string> = {
@@ -148,6 +156,8 @@ test("pages of an administrator", async ({ page }) => {
   await page.locator("button[value=save]").click();
   await expect(page.locator("#summary")).toBeVisible();
   await inspect(page, "admin-user-rejected");
+  await page.goto("/admin/outbox");
+  await expect(page.getByRole("row").filter({ hasText: "ticket_ack" }).first()).toBeVisible();
   await page.goto("/me");
   await page.locator("details.make > summary").click();
   await inspect(page, "me-token");
