@@ -96,3 +96,17 @@ fn a_case_that_fails_fails_the_command_and_shows_its_transcript() {
     }
     assert!(text.contains("    step 2: `r.state` is new instead of done"), "{text}");
 }
+
+/// `formwork schema form | head -1`: nobody reads the rest, and nothing is wrong.
+#[test]
+fn who_stops_reading_has_read_enough() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_formwork"))
+        .args(["schema", "form"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

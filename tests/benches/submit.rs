@@ -42,6 +42,7 @@ async fn main() {
     println!("|---|---|---|---|---|---|---|");
     sqlite().await;
     postgres().await;
+    refusals().await;
     start_up().await;
 }
 
@@ -92,6 +93,61 @@ async fn measure(store: Arc<dyn Store>) -> Measured {
     }
     latencies.sort();
     Measured { latencies, elapsed: begun.elapsed() }
+}
+
+/// Half of the clients send what is refused. Does it pay to decide on a snapshot before the queue of SQLite's writer, as
+/// well as in it? Everything that is accepted is decided twice then.
+async fn refusals() {
+    println!("\n| sqlite, half refused | accepted/s | p99 ms | refused/s |");
+    println!("|---|---|---|---|");
+    for (name, is_first) in [("in the queue only", false), ("on a snapshot first", true)] {
+        let folder = TempDir::new().expect("a scratch folder");
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(folder.path(), sqlite::Options::default()).expect("the store opens"));
+        let (engine, pack) = start(store).await;
+        let viewer = formwork_core::Viewer::person(&pack, engine.new_id(), &["agent".into()], Vec::new(), "en");
+        let begun = Instant::now();
+        let until = begun + Duration::from_secs(SECONDS);
+        let clients = (0..CLIENTS).map(|client| {
+            let (engine, pack, viewer) = (engine.clone(), pack.clone(), viewer.clone());
+            tokio::spawn(async move {
+                let (mut latencies, mut refused) = (Vec::new(), 0_usize);
+                while Instant::now() < until {
+                    let mut values = values(client, latencies.len());
+                    if client % 2 == 0 {
+                        values.remove("subject");
+                    }
+                    let act = Act::Create { form: "note".into(), values, effects: Effects::ALL };
+                    let sent = Instant::now();
+                    let passes = !is_first || foreseen(&engine, &pack, &viewer, &act).await;
+                    match passes && engine.submit(&pack, viewer.clone(), act, None).await.is_ok() {
+                        true => latencies.push(sent.elapsed()),
+                        false => refused += 1,
+                    }
+                }
+                (latencies, refused)
+            })
+        });
+        let (mut latencies, mut refused) = (Vec::new(), 0);
+        for client in clients.collect::<Vec<_>>() {
+            let (of_client, refused_of_client) = client.await.expect("no client panics");
+            latencies.extend(of_client);
+            refused += refused_of_client;
+        }
+        latencies.sort();
+        let seconds = begun.elapsed().as_secs_f64();
+        let p99 = latencies[(latencies.len() - 1) * 99 / 100].as_secs_f64() * 1_000.0;
+        println!("| {name} | {:.0} | {p99:.1} | {:.0} |", latencies.len() as f64 / seconds, refused as f64 / seconds);
+    }
+}
+
+/// Whether the core would accept it over a snapshot.
+async fn foreseen(engine: &Engine, pack: &Arc<Pack>, viewer: &formwork_core::Viewer, act: &Act) -> bool {
+    let stimulus = formwork_core::Stimulus { at: chrono::Utc::now(), seed: 1, actor: viewer.clone(), act: act.clone() };
+    let (known, packs) = (pack.clone(), std::collections::HashMap::from([(pack.hash().clone(), pack.clone())]));
+    let question =
+        move |facts: &formwork_core::Facts| formwork_core::decide(&known, &packs, &stimulus, facts).map(|_| Json::Null);
+    engine.store().ask(pack, Box::new(question)).await.is_ok()
 }
 
 async fn start(store: Arc<dyn Store>) -> (Arc<Engine>, Arc<Pack>) {

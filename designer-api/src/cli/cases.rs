@@ -43,12 +43,12 @@ impl Test {
             for case in pack.cases().values().filter(|case| wanted(&case.key)) {
                 let played = play(&host, &pack, &bundle.files, case).await?;
                 let verdict = if played.failures.is_empty() { "ok" } else { "FAILED" };
-                println!("{}/{}: {verdict}", bundle.pack, played.case);
+                print::line(format_args!("{}/{}: {verdict}", bundle.pack, played.case))?;
                 if self.verbose || !played.failures.is_empty() {
-                    println!("{}", played.transcript.iter().map(|line| format!("    {line}\n")).collect::<String>());
+                    print::line(played.transcript.iter().map(|line| format!("    {line}\n")).collect::<String>())?;
                 }
                 for failure in &played.failures {
-                    println!("    {failure}");
+                    print::line(format_args!("    {failure}"))?;
                 }
                 if played.failures.is_empty() {
                     passed += 1
@@ -58,10 +58,11 @@ impl Test {
                 coverage.add(&played.coverage);
             }
             if self.only.is_none() {
-                print!("coverage of {}:\n{}", bundle.pack, coverage.of(&Coverage::whole(&pack)));
+                let told = coverage.of(&Coverage::whole(&pack)).to_string();
+                print::line(format_args!("coverage of {}:\n{}", bundle.pack, told.trim_end()))?;
             }
         }
-        println!("{passed} passed, {failed} failed");
+        print::line(format_args!("{passed} passed, {failed} failed"))?;
         if passed + failed == 0 {
             match &self.only {
                 Some(only) => bail!("no case has a key that contains `{only}`"),

@@ -85,11 +85,11 @@ impl Schema {
     pub(super) fn run(&self) -> Outcome {
         let names = || Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" ");
         match &self.kind {
-            None => println!("{}", names()),
+            None => print::line(names())?,
             Some(name) => {
                 let kind = Kind::ALL.iter().find(|kind| kind.name() == name);
                 let Some(kind) = kind else { bail!("there is no kind `{name}`; there are {}", names()) };
-                println!("{}", serde_json::to_string_pretty(&schema::schema(*kind))?);
+                print::line(serde_json::to_string_pretty(&schema::schema(*kind))?)?;
             }
         }
         Ok(true)
@@ -107,7 +107,7 @@ impl Explain {
     pub(super) fn run(&self) -> Outcome {
         let code = self.code.to_uppercase();
         let Some(page) = codes::explain(&code) else { bail!("there is no code `{code}`") };
-        println!("{page}");
+        print::line(page)?;
         Ok(true)
     }
 }
@@ -128,7 +128,7 @@ impl Deploy {
         let bundle = read(&self.pack)?;
         let planned = planned(&bundle, engine.plan(&bundle).await)?;
         if let Some(planned) = &planned {
-            println!("{}", serde_json::to_string_pretty(&planned.body())?);
+            print::line(serde_json::to_string_pretty(&planned.body())?)?;
         }
         engine.store().close().await;
         Ok(planned.is_some())

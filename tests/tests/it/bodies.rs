@@ -91,7 +91,7 @@ async fn bodies_have_the_keys_of_their_examples(host: &dyn Host) {
     let ann = server.user("ann", &["agent"], &["a"]).await;
     let (_, me) = ann.get("/api/session").await;
     assert_keys(&me, &["user"]);
-    assert_keys(&me["user"], &["id", "login", "name", "roles", "queues", "language"]);
+    assert_keys(&me["user"], &["id", "login", "name", "roles", "queues", "language", "theme", "must_change_password"]);
 
     let filed = file(&ann, json!({"subject": "Lost", "items": [{"what": "bag", "price": "6.00"}]})).await;
     assert_keys(&filed, &[&TICKET[..], &["_may", "seq"]].concat());

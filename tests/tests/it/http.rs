@@ -276,6 +276,16 @@ async fn the_document_describes_the_deployment(host: &dyn Host) {
         &document["paths"]["/api/records/ticket"]["post"]["requestBody"]["content"]["application/json"]["schema"];
     assert!(post["properties"]["subject"].is_object(), "{post}");
     assert!(post["properties"].get("claimed_total").is_none(), "a computed field is never sent: {post}");
+    let keys = |path: &str| {
+        let item = document["paths"][path].as_object().unwrap_or_else(|| panic!("no path {path}"));
+        let methods = ["get", "post", "patch", "put", "delete"].into_iter().filter(|method| item.contains_key(*method));
+        methods.collect::<Vec<_>>()
+    };
+    assert_eq!(keys("/api/records/ticket"), ["get", "post"]);
+    assert_eq!(keys("/api/records/ticket/{id}"), ["get", "patch"], "an agent deletes no tickets");
+    for path in ["/api/session", "/api/forms/{form}/evaluate", "/api/tasks/{id}/{verb}", "/api/packs/{pack}/plan"] {
+        assert!(!keys(path).is_empty(), "{path}");
+    }
     let (status, ready) = ana.get("/readyz").await;
     assert_eq!((status, &ready["packs"]), (200, &json!(["crm"])));
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use formwork_core::access::ListRequest;
 use formwork_core::change::ChangeSet;
 use formwork_core::facts::{Need, UserFacts};
-use formwork_core::{Facts, Rejection, RejectionKind, Stop, Viewer, questions};
+use formwork_core::stimulus::Effects;
+use formwork_core::{Act, Facts, Rejection, RejectionKind, Stop, Viewer, questions};
 use formwork_model::Value;
 use formwork_store::{Failure, People, User};
+use serde_json::Map;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -329,7 +331,8 @@ async fn a_key_that_moved_is_looked_up_again() {
     let position = pack.form("thing").field("order").unwrap().0;
     let need = Need::Unique { form: "thing".into(), fields: vec![position], values: vec![text("A")], unique: None };
     let made = new_record(&pack, "thing", 2, &[("order", text("A"))]);
-    let mut upsert = Box::pin(world.run(move |facts| match facts.unique(&need) {
+    let act = Act::Upsert { form: "thing".into(), by: vec![position], values: Map::new(), effects: Effects::NONE };
+    let mut upsert = Box::pin(world.run_of(act, move |facts| match facts.unique(&need) {
         None => Err(Stop::Need(vec![need.clone()])),
         Some(None) => Ok(created("thing", std::slice::from_ref(&made))),
         Some(Some(found)) => {

@@ -117,7 +117,7 @@ impl World {
         actor: Viewer,
         plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
     ) -> Result<Committed, Failure> {
-        self.submit(actor, None, plan).await
+        self.submit(actor, None, timer(), plan).await
     }
 
     /// Submits a plan under an idempotency key and a hash of the request.
@@ -126,18 +126,27 @@ impl World {
         idempotency: Option<(&str, &str)>,
         plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
     ) -> Result<Committed, Failure> {
-        self.submit(Viewer::system("en"), idempotency, plan).await
+        self.submit(Viewer::system("en"), idempotency, timer(), plan).await
+    }
+
+    /// Submits a plan as that act: what it is about is locked as the act wants it.
+    pub(crate) async fn run_of(
+        &self,
+        act: Act,
+        plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
+    ) -> Result<Committed, Failure> {
+        self.submit(Viewer::system("en"), None, act, plan).await
     }
 
     async fn submit(
         &self,
         actor: Viewer,
         idempotency: Option<(&str, &str)>,
+        act: Act,
         plan: impl Fn(&Facts) -> Result<ChangeSet, Stop> + Send + Sync + 'static,
     ) -> Result<Committed, Failure> {
         let seed = self.seeds.fetch_add(1, Ordering::Relaxed);
         self.plans.lock().unwrap().insert(seed, Arc::new(plan));
-        let act = Act::Timer { id: Uuid::nil() };
         let submission = Submission {
             pack: self.pack(),
             packs: Arc::new(Packs::default()),
@@ -261,6 +270,11 @@ pub(crate) fn pack_of(key: &str, forms: Json) -> Pack {
     }
     let (pack, diagnostics) = compile(key, &sources);
     pack.unwrap_or_else(|| panic!("the pack of the test is broken: {diagnostics:#?}"))
+}
+
+/// An act that is about nothing.
+fn timer() -> Act {
+    Act::Timer { id: Uuid::nil() }
 }
 
 /// The fact, or the need for it.
