@@ -23,10 +23,7 @@ impl Ids {
 
     /// The id of something that is known by a name: the same name gives the same id.
     pub fn named(at: DateTime<Utc>, name: &str) -> Uuid {
-        let digest = Sha256::digest(name.as_bytes());
-        let mut seed = [0; 8];
-        seed.copy_from_slice(&digest[..8]);
-        Self::new(at, u64::from_be_bytes(seed)).next()
+        Self::new(at, seed_of(name)).next()
     }
 
     /// The next id.
@@ -45,6 +42,14 @@ impl Ids {
         bytes[2..].copy_from_slice(&digest[..8]);
         Builder::from_unix_timestamp_millis(self.milliseconds, &bytes).into_uuid()
     }
+}
+
+/// The seed for something that is known by a name.
+pub fn seed_of(name: &str) -> u64 {
+    let digest = Sha256::digest(name.as_bytes());
+    let mut seed = [0; 8];
+    seed.copy_from_slice(&digest[..8]);
+    u64::from_be_bytes(seed)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod cells;
 pub mod change;
 pub mod decide;
 mod decision;
+pub mod demo;
 mod diff;
 pub mod eval;
 pub mod facts;

@@ -1,18 +1,14 @@
-//! Rows of imports and of demo recipes: expressions become the values a caller would send.
-
-use std::collections::HashMap;
+//! Rows of imports: expressions become the values a caller would send.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
-use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use formwork_model::expr::Ir;
 use formwork_model::expr::ir::{Function, Name};
 use formwork_model::pack::calendar::Calendar;
 use formwork_model::pack::form::{Field, Form};
-use formwork_model::pack::material::{Demo, Feed, Import, OnError};
-use formwork_model::{Key, Pack, Value};
+use formwork_model::pack::material::{Feed, Import, OnError};
+use formwork_model::{Pack, Value};
 
 use crate::cells;
 use crate::eval::{Environment, Names, Nothing, evaluate, evaluate_expr, holds};
@@ -195,34 +191,6 @@ pub fn cell_fits(pack: &Pack, field: &Field, cell: &str) -> bool {
     cells::fits(pack, field, cell)
 }
 
-/// What earlier recipes made.
-#[derive(Debug, Clone, Copy)]
-pub struct Drawn<'a> {
-    /// Records by form, in the order they were made: `ref('form', k)`.
-    pub records: &'a HashMap<Key, Vec<Uuid>>,
-}
-
-/// The values of row `index` of a recipe. `as_of` is now.
-pub fn demo_row(
-    pack: &Pack,
-    demo: &Demo,
-    index: u32,
-    now: DateTime<Utc>,
-    drawn: &Drawn,
-) -> Result<Map<String, Json>, String> {
-    let viewer = Viewer::system(language(pack));
-    let names = Recipe { pack, seed: demo.seed, index, now, drawn };
-    let environment = Environment::new(now, *pack.timezone(), &viewer, &names, &Nothing);
-    let form = pack.form(&demo.form);
-    let mut values = Map::new();
-    for (index, expr) in &demo.fields {
-        let field = &form.fields[*index].key;
-        let value = evaluate_expr(expr, &environment).map_err(|error| format!("`{field}`: {error:?}"))?;
-        values.insert(field.to_string(), wire::render(&value, &expr.ty));
-    }
-    Ok(values)
-}
-
 /// `row.x` of an import.
 struct Columns<'a> {
     pack: &'a Pack,
@@ -252,48 +220,4 @@ impl Names for Columns<'_> {
     fn calendar(&self, key: &str) -> Option<&Calendar> {
         self.pack.calendar(key)
     }
-}
-
-/// `i`, `as_of`, `rng` and `ref` of a recipe.
-struct Recipe<'a> {
-    pack: &'a Pack,
-    seed: u64,
-    index: u32,
-    now: DateTime<Utc>,
-    drawn: &'a Drawn<'a>,
-}
-
-impl Names for Recipe<'_> {
-    fn value(&self, name: &Name) -> Option<Value> {
-        match name {
-            Name::Index => Some(Value::Integer(i64::from(self.index))),
-            Name::AsOf => Some(Value::DateTime(self.now)),
-            name => self.pack.value(name),
-        }
-    }
-
-    fn calendar(&self, key: &str) -> Option<&Calendar> {
-        self.pack.calendar(key)
-    }
-
-    /// The first eight bytes of SHA-256 over (seed, row, place), modulo the bound.
-    fn random(&self, place: i64, below: i64) -> Option<i64> {
-        let digest = Sha256::new()
-            .chain_update(self.seed.to_be_bytes())
-            .chain_update(self.index.to_be_bytes())
-            .chain_update(place.to_be_bytes())
-            .finalize();
-        let drawn = u64::from_be_bytes(digest[..8].try_into().ok()?);
-        i64::try_from(drawn % u64::try_from(below).ok()?).ok()
-    }
-
-    /// Counts on from the start when there are fewer records; null when there are none.
-    fn reference(&self, form: &str, k: i64) -> Option<Value> {
-        let made = self.drawn.records.get(form).filter(|made| !made.is_empty());
-        Some(made.map_or(Value::Null, |made| Value::Id(made[k.rem_euclid(made.len() as i64) as usize])))
-    }
-}
-
-fn language(pack: &Pack) -> &str {
-    pack.languages().first().map_or("en", String::as_str)
 }

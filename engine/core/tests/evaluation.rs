@@ -281,8 +281,9 @@ impl Names for Given {
         Some((place + 8) % below)
     }
 
-    fn reference(&self, form: &str, k: i64) -> Option<Value> {
-        Some(Value::Text(format!("{form} {k}")))
+    fn reference(&self, form: &str, which: &Value) -> Option<Value> {
+        let which = which.as_text().map_or_else(|| format!("{which:?}"), str::to_owned);
+        Some(Value::Text(format!("{form} {which}")))
     }
 }
 
@@ -298,7 +299,8 @@ fn names_come_from_outside() {
         (Position::Recipe, "rng(0)", "null"),
         (Position::Recipe, "pick(['a', 'b', 'c'], i)", "'c'"),
         (Position::Recipe, "pick(['a', 'b', 'c'], -1)", "'c'"),
-        (Position::Recipe, "text(ref('party', i))", "'party 5'"),
+        (Position::Recipe, "text(ref('party', i))", "'party Integer(5)'"),
+        (Position::Recipe, "text(ref('party', 'a' + 'b'))", "'party ab'"),
     ] {
         let scope = Scope::new(position, shapes).inputs(inputs.clone());
         let expr = check(source, &scope, None).unwrap_or_else(|problems| panic!("{}", problems[0].render(source)));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value as Json, json};
 use thiserror::Error;
 
+use formwork_core::ids::seed_of;
 use formwork_core::stimulus::Effects;
 use formwork_core::{Act, Rejection, Stimulus, Viewer};
 use formwork_model::compile;
@@ -291,8 +292,9 @@ impl Engine {
         rows.map(|(seed, (number, values))| {
             let (form, by) = (seed.form.clone(), pack.form(&seed.form).natural_key.clone());
             let act = Act::Upsert { form, by, values: values.clone(), effects: Effects::NONE };
-            let (at, seed_of_ids) = (self.clock().now(), self.seeds.next());
-            let stimulus = Stimulus { at, seed: seed_of_ids, actor: Viewer::system(language), act };
+            // The same row is the same record wherever the pack is deployed at the same instant.
+            let ids = seed_of(&format!("seed row {} {} {number}", pack.key(), seed.form));
+            let stimulus = Stimulus { at: self.clock().now(), seed: ids, actor: Viewer::system(language), act };
             ((seed.form.clone(), number), stimulus)
         })
         .unzip()

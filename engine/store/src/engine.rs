@@ -15,7 +15,7 @@ use crate::dialect::{Bound, ColumnKind, Dialect};
 use crate::layout::PackLayout;
 use crate::load::Load;
 use crate::statement::{Row, Select};
-use crate::{Committed, Failure, Fault, Question, Submission};
+use crate::{Committed, Failure, Fault, NotTogether, Question, Submission};
 
 /// A statement that changes rows of system tables.
 #[derive(Debug, Clone)]
@@ -34,6 +34,9 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn layouts(&self) -> &Layouts;
 
     async fn transact(&self, submission: Submission) -> Result<Committed, Failure>;
+
+    /// All of one pack in one transaction, alone; all or none.
+    async fn transact_together(&self, submissions: Vec<Submission>) -> Result<Vec<Committed>, NotTogether>;
 
     /// Answers a question on one snapshot.
     async fn answer(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure>;

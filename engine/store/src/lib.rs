@@ -91,6 +91,16 @@ pub struct Committed {
     pub replayed: bool,
 }
 
+/// Why submissions that were to be committed together were not: none of them is.
+#[derive(Debug, thiserror::Error)]
+#[error("submission {at}: {failure}")]
+pub struct NotTogether {
+    /// The place of the one that failed.
+    pub at: usize,
+    /// Why.
+    pub failure: Failure,
+}
+
 /// Why a submission was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -237,6 +247,26 @@ pub struct DueTimer {
     pub due_at: DateTime<Utc>,
 }
 
+/// What is waited for on a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The record.
+    pub record: Uuid,
+    /// The task or the timer.
+    pub id: Uuid,
+    /// What it is.
+    pub what: WaitsFor,
+}
+
+/// Who or what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Somebody, who does the open task of this step.
+    Task(Key),
+    /// A timer, which is due then.
+    Timer(DateTime<Utc>),
+}
+
 /// A message claimed for delivery under a lease.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimedMessage {
@@ -311,6 +341,10 @@ pub trait Store: People + Operations + Send + Sync + 'static {
 
     /// Runs a stimulus in one transaction and replies after its durable commit.
     async fn submit(&self, submission: Submission) -> Result<Committed, Failure>;
+
+    /// Runs stimuli of one pack one after another in one transaction, while nobody else writes: all of them, or none.
+    /// For bulk that has no caller waiting for each (demonstrations).
+    async fn submit_together(&self, submissions: Vec<Submission>) -> Result<Vec<Committed>, NotTogether>;
 
     /// Answers a pure question on one snapshot. `min_seq`: the snapshot holds at least that change.
     async fn ask(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure>;
@@ -390,6 +424,8 @@ pub trait Store: People + Operations + Send + Sync + 'static {
         after: Option<(DateTime<Utc>, Uuid)>,
         limit: u32,
     ) -> Result<Vec<DueTimer>, Fault>;
+    /// The open tasks and the timers of the instances that work on these records: tasks first, each oldest first.
+    async fn waiting_on(&self, records: &[Uuid]) -> Result<Vec<Waiting>, Fault>;
     /// When the earliest timer or message that is not due at `at` comes due.
     async fn next_due(&self, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Fault>;
     /// Channels that have a message due at or before `at`.

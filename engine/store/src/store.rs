@@ -22,8 +22,8 @@ use crate::load::{Context, Load, Locking, RecordLoad, page};
 use crate::statement::Select;
 use crate::{
     Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault,
-    ImportJob, ImportRow, ImportRows, Kept, Migration, Question, StoppedInstance, Store, Submission, User, imports,
-    kept, people, work, write,
+    ImportJob, ImportRow, ImportRows, Kept, Migration, NotTogether, Question, StoppedInstance, Store, Submission, User,
+    Waiting, imports, kept, people, work, write,
 };
 
 #[async_trait]
@@ -37,6 +37,10 @@ impl<E: Engine> Store for E {
 
     async fn submit(&self, submission: Submission) -> Result<Committed, Failure> {
         self.transact(submission).await
+    }
+
+    async fn submit_together(&self, submissions: Vec<Submission>) -> Result<Vec<Committed>, NotTogether> {
+        self.transact_together(submissions).await
     }
 
     async fn ask(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {
@@ -178,6 +182,10 @@ impl<E: Engine> Store for E {
         limit: u32,
     ) -> Result<Vec<DueTimer>, Fault> {
         work::due_timers(self, at, after, limit).await
+    }
+
+    async fn waiting_on(&self, records: &[Uuid]) -> Result<Vec<Waiting>, Fault> {
+        work::waiting_on(self, records).await
     }
 
     async fn next_due(&self, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Fault> {

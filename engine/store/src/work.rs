@@ -10,8 +10,8 @@ use crate::codec::{self, MESSAGE, Reader};
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_id, bind_instant};
 use crate::engine::{Command, Engine};
 use crate::people::text;
-use crate::statement::Select;
-use crate::{ClaimedMessage, Delivery, DueTimer, Fault};
+use crate::statement::{Select, equals_each};
+use crate::{ClaimedMessage, Delivery, DueTimer, Fault, Waiting, WaitsFor};
 
 pub(crate) async fn due_timers(
     engine: &impl Engine,
@@ -35,6 +35,28 @@ pub(crate) async fn due_timers(
         Ok(DueTimer { id: row.id()?, pack: row.key()?, due_at: row.time()? })
     };
     rows.into_iter().map(timer).collect()
+}
+
+pub(crate) async fn waiting_on(engine: &impl Engine, records: &[Uuid]) -> Result<Vec<Waiting>, Fault> {
+    let equals = equals_each(engine.dialect(), 1);
+    let sql = format!("SELECT id, record, step FROM fw_task WHERE status = 'open' AND record {equals} ORDER BY id");
+    let kinds = [ColumnKind::Id, ColumnKind::Id, ColumnKind::Text];
+    let tasks = engine.rows(Select::new(sql, Vec::new(), kinds).each(records.to_vec())).await?;
+    let sql = format!(
+        "SELECT t.id, i.record, t.due_at FROM fw_instance i JOIN fw_timer t ON t.instance = i.id \
+         WHERE i.record {equals} ORDER BY t.due_at, t.id"
+    );
+    let kinds = [ColumnKind::Id, ColumnKind::Id, ColumnKind::DateTime];
+    let timers = engine.rows(Select::new(sql, Vec::new(), kinds).each(records.to_vec())).await?;
+    let task = |row| {
+        let mut row = Reader::new(row);
+        Ok(Waiting { id: row.id()?, record: row.id()?, what: WaitsFor::Task(row.key()?) })
+    };
+    let timer = |row| {
+        let mut row = Reader::new(row);
+        Ok(Waiting { id: row.id()?, record: row.id()?, what: WaitsFor::Timer(row.time()?) })
+    };
+    tasks.into_iter().map(task).chain(timers.into_iter().map(timer)).collect()
 }
 
 pub(crate) async fn next_due(engine: &impl Engine, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Fault> {

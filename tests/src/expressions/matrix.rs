@@ -59,7 +59,7 @@ fn arguments(signature: &Signature, function: Function) -> String {
     }
     let argument = |parameter: &Parameter| match parameter {
         Parameter::Text => "a",
-        Parameter::Integer => "n",
+        Parameter::Integer | Parameter::Which => "n",
         Parameter::Number | Parameter::Scalar | Parameter::Many => "d",
         Parameter::Date => "day",
         Parameter::DateTime | Parameter::Moment => "at",

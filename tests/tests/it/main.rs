@@ -5,6 +5,7 @@ mod boards;
 mod bodies;
 mod cases;
 mod crash;
+mod demo;
 mod deploy;
 mod dispatcher;
 mod http;

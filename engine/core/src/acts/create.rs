@@ -39,6 +39,7 @@ pub(super) fn filled<'a>(
     levels: Option<&Levels>,
 ) -> Result<Session<'a>, Stop> {
     let id = turn.ids.next();
+    turn.context.fresh = Some(id);
     let mut session = Session::create(turn.context, turn.context.pack.form(form), id);
     session.apply_defaults(values, true)?;
     session.take(values, levels, &mut turn.ids)?;

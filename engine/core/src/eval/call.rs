@@ -162,8 +162,8 @@ impl<'a> Evaluator<'a> {
                 let drawn = self.environment.names.random(*place, *below);
                 drawn.map(Value::Integer).ok_or_else(|| EvalError::Defect("`rng` has no seed here".to_owned()))
             }
-            (F::Ref, [Some(Value::Text(form)), Some(Value::Integer(k)), _]) => {
-                let found = self.environment.names.reference(form, *k);
+            (F::Ref, [Some(Value::Text(form)), Some(which), _]) => {
+                let found = self.environment.names.reference(form, which);
                 found.ok_or_else(|| EvalError::Defect("`ref` has no records here".to_owned()))
             }
             (function, values) => match values {

@@ -92,6 +92,11 @@ pub trait Records {
     /// The record of that form; none where there is no such record (its fields are null then).
     fn record(&self, form: &Key, id: Uuid) -> Result<Option<RowView<'_>>, Missing>;
 
+    /// The same where only that field is read: a record that is offered with derived values need not have them then.
+    fn record_for(&self, form: &Key, id: Uuid, _field: &FieldRef) -> Result<Option<RowView<'_>>, Missing> {
+        self.record(form, id)
+    }
+
     /// The records whose field `link` (of another form) holds the record `to`.
     fn backlink(&self, link: &FieldRef, to: Uuid) -> Result<&[Arc<Record>], Missing>;
 
@@ -141,8 +146,8 @@ pub trait Names {
         None
     }
 
-    /// `ref`: the link to the k-th generated record of a form.
-    fn reference(&self, _form: &str, _k: i64) -> Option<Value> {
+    /// `ref`: the link to the k-th generated record of a form, or to the one with that natural key.
+    fn reference(&self, _form: &str, _which: &Value) -> Option<Value> {
         None
     }
 }

@@ -114,8 +114,8 @@ impl<'a> Evaluator<'a> {
             let Some(id) = slot(&row, hop)?.as_id() else {
                 return owned(Value::Null);
             };
-            let table = &path.hops.get(index + 1).unwrap_or(&path.field).table;
-            let found = self.environment.records.record(&table.form, id);
+            let next = path.hops.get(index + 1).unwrap_or(&path.field);
+            let found = self.environment.records.record_for(&next.table.form, id, next);
             row = match found.map_err(|missing| EvalError::Missing(vec![missing]))? {
                 Some(row) => row,
                 None => return owned(Value::Null),

@@ -65,12 +65,11 @@ fn computed(scene: &Scene<'_>, expr: &Expr, ty: &Type) -> Result<Value, Stop> {
 fn linked_value(context: Context<'_>, form: &Form, record: &Record, via: usize, field: &Key) -> Result<Value, Stop> {
     let link = &form.fields[via];
     let (Some(id), Type::Link(to)) = (record.values[via].as_id(), link.ty()) else { return Ok(Value::Null) };
-    let Some(other) = context.record(to, id)? else { return Ok(Value::Null) };
     let slot = match context.pack.form(to).field(field) {
         Some((position, _)) => Slot::Field(position),
         None => Slot::of_system(field, to).map_or(Slot::Id, |(slot, _)| slot),
     };
-    Ok(other.get(slot))
+    Ok(context.record_with(to, id, slot)?.map(|other| other.get(slot)).unwrap_or_default())
 }
 
 impl Session<'_> {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use formwork_model::expr::Type;
+use formwork_model::expr::{Ir, Type};
 use formwork_model::pack::form::{Field, FieldKind};
 use formwork_model::value::Row;
 use formwork_model::{Key, Value};
@@ -11,7 +11,7 @@ use formwork_model::{Key, Value};
 use super::incoming::escaped;
 use super::session::Session;
 use crate::Stop;
-use crate::access::Projection;
+use crate::access::{Projection, row_condition};
 use crate::eval::RowView;
 use crate::facts::Need;
 use crate::record::Record;
@@ -84,7 +84,9 @@ impl Session<'_> {
         row: Option<&Row>,
         is_changed: bool,
     ) -> Result<Option<&'static str>, Stop> {
-        let Some(candidate) = self.context.record(to, id)? else { return Ok(Some("not_found")) };
+        let condition = row_condition(self.context.pack.form(to), self.context.viewer);
+        let read: Vec<&Ir> = filter.map(|filter| &filter.ir).into_iter().chain([&condition]).collect();
+        let Some(candidate) = self.context.record_to_read(to, id, &read)? else { return Ok(Some("not_found")) };
         if is_changed && !self.may_know_of(to, candidate)? {
             return Ok(Some("not_found"));
         }

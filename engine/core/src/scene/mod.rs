@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use uuid::Uuid;
 
-use formwork_model::expr::ir::{FieldRef, InstanceAttribute, Name, StepAttribute};
-use formwork_model::expr::{Expr, Ir};
+use formwork_model::expr::ir::{FieldRef, InstanceAttribute, Name, Slot, StepAttribute};
+use formwork_model::expr::{Expr, Ir, TableRef, references};
 use formwork_model::pack::Setting;
 use formwork_model::pack::calendar::Calendar;
 use formwork_model::pack::form::{FieldKind, Form};
@@ -52,6 +52,8 @@ pub(crate) struct Context<'a> {
     pub completed: &'a Completed,
     /// Whether other records are offered only where the viewer reads them.
     pub is_shown: bool,
+    /// A record that is being made: no stored one can link to it.
+    pub fresh: Option<Uuid>,
 }
 
 impl<'a> Context<'a> {
@@ -63,7 +65,7 @@ impl<'a> Context<'a> {
         viewer: &'a Viewer,
         completed: &'a Completed,
     ) -> Self {
-        Self { pack, stored_as: None, facts, at, viewer, completed, is_shown: false }
+        Self { pack, stored_as: None, facts, at, viewer, completed, is_shown: false, fresh: None }
     }
 
     /// The same as it may be shown: links lead nowhere where the viewer does not read the record, and what follows from
@@ -138,6 +140,41 @@ impl<'a> Context<'a> {
             // A derived value that cannot be computed is null to others.
             Err(_) => Ok(Some(kept.keep(form, record))),
         }
+    }
+
+    /// The record as far as these expressions over it need it: as it is stored where they read nothing that is derived,
+    /// which spares what derived values would have to be loaded for.
+    pub(crate) fn record_to_read(&self, form: &Key, id: Uuid, read: &[&Ir]) -> Result<Option<&'a Record>, Stop> {
+        let is_plain = |ir: &&Ir| {
+            let read = references(ir);
+            read.iter()
+                .all(|found| found.field.table.form != *form || self.is_plain(&found.field.table, found.field.slot))
+        };
+        match read.iter().all(is_plain) && self.is_as_stored() {
+            true => self.stored(form, id),
+            false => self.record(form, id),
+        }
+    }
+
+    /// The same where that one value is read.
+    pub(crate) fn record_with(&self, form: &Key, id: Uuid, slot: Slot) -> Result<Option<&'a Record>, Stop> {
+        match self.is_as_stored() && self.is_plain(&TableRef::form(form), slot) {
+            true => self.stored(form, id),
+            false => self.record(form, id),
+        }
+    }
+
+    /// Whether records are offered as they are stored, beside their derived values.
+    fn is_as_stored(&self) -> bool {
+        self.stored_as.is_none() && !self.is_shown
+    }
+
+    /// Whether the field has the same value in the record as it is stored.
+    fn is_plain(&self, table: &TableRef, slot: Slot) -> bool {
+        let Slot::Field(position) = slot else { return true };
+        let found = self.pack.forms().get(&table.form).and_then(|form| form.fields.get(position));
+        table.table.is_none()
+            && found.is_some_and(|found| found.is_stored() && !matches!(found.kind, FieldKind::Table { .. }))
     }
 
     fn kept(&self) -> &'a Completed {
@@ -216,7 +253,17 @@ impl Records for Context<'_> {
         Ok(self.complete_record(form, id)?.map(RowView::from))
     }
 
+    fn record_for(&self, form: &Key, id: Uuid, field: &FieldRef) -> Result<Option<RowView<'_>>, Missing> {
+        match self.is_as_stored() && self.is_plain(&field.table, field.slot) {
+            true => Records::record(self.facts, form, id),
+            false => Records::record(self, form, id),
+        }
+    }
+
     fn backlink(&self, link: &FieldRef, to: Uuid) -> Result<&[Arc<Record>], Missing> {
+        if self.fresh == Some(to) {
+            return Ok(&[]);
+        }
         let found = self.facts.backlink(link, to)?;
         if self.stored_as.is_none() && !self.is_shown {
             return Ok(found);

@@ -47,7 +47,11 @@ pub(crate) fn start_created<'a>(
             }
             let key = gather(needs, start_key(&scene, start, || session.record().id.to_string()))?;
             let Some(key) = key else { continue };
-            let existing = gather(needs, existing_start(turn, &workflow.key, &key))?;
+            // Nobody can have started anything for the id of a record that is being made.
+            let existing = match start.key {
+                None => Some(None),
+                Some(_) => gather(needs, existing_start(turn, &workflow.key, &key))?,
+            };
             let repeated = due.iter().any(|(other, known, _)| other.key == workflow.key && *known == key);
             if existing == Some(None) && !repeated {
                 due.push((workflow, key, &start.next));

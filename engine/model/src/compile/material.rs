@@ -1,14 +1,14 @@
-//! Imports, demo recipes and seed rows.
+//! Imports and seed rows.
 
 use indexmap::IndexMap;
 
 use crate::Key;
 use crate::diagnostic::At;
-use crate::documents::{Kind, demo as demo_author, import as import_author};
+use crate::documents::{Kind, import as import_author};
 use crate::expr::ir::{BinaryOp, Function};
 use crate::expr::{Expr, Ir, Position, Scope, Type};
 use crate::pack::form::{Field, Form};
-use crate::pack::material::{Demo, Encoding, Feed, Import, OnError, Seed};
+use crate::pack::material::{Encoding, Feed, Import, OnError, Seed};
 use crate::value::Value;
 
 use super::context::Context;
@@ -131,9 +131,12 @@ fn fits(context: &Context<'_>, expr: &Expr, field: &Field, at: &At) {
 }
 
 /// The constant texts that an expression may come to.
-fn constants(ir: &Ir) -> Vec<&str> {
+pub(super) fn constants(ir: &Ir) -> Vec<&str> {
     match ir {
         Ir::Literal(Value::Text(text)) => vec![text],
+        Ir::Literal(Value::List(items)) => items.iter().filter_map(Value::as_text).collect(),
+        Ir::List(items) => items.iter().flat_map(constants).collect(),
+        Ir::Call(Function::Pick, arguments) => arguments.first().map(constants).unwrap_or_default(),
         Ir::Binary(BinaryOp::Coalesce, a, b) => [constants(a), constants(b)].concat(),
         Ir::Call(Function::Coalesce, arguments) => arguments.iter().flat_map(constants).collect(),
         Ir::Call(Function::When, arguments) => {
@@ -154,39 +157,8 @@ fn delimiter(context: &Context<'_>, text: &str, at: &At) -> Option<u8> {
     }
 }
 
-/// Compiles a recipe; nothing where its form is unknown.
-pub(super) fn demo(
-    context: &Context<'_>,
-    document: &Document<demo_author::Demo>,
-    forms: &IndexMap<Key, Form>,
-) -> Option<Demo> {
-    let author = &document.body;
-    let at = &document.at;
-    if !context.refers(Kind::Form, &author.form, &at.key("form")) {
-        return None;
-    }
-    let form = forms.get(author.form.as_str())?;
-    let scope = Scope::new(Position::Recipe, context.shapes);
-    let mut fields = IndexMap::new();
-    for (name, formula) in &author.fields {
-        let at = at.key("fields").key(name);
-        let Some((position, field)) = writable(context, form, name, &at) else { continue };
-        if let Some(expr) = context.check(formula, &scope, Some(field.ty()), &at) {
-            fields.insert(position, expr);
-        }
-    }
-    Some(Demo {
-        key: document.key.clone(),
-        order: author.order,
-        form: form.key.clone(),
-        count: author.count,
-        seed: author.seed,
-        fields,
-    })
-}
-
 /// A field that may be given a value from outside.
-fn writable<'f>(context: &Context<'_>, form: &'f Form, name: &str, at: &At) -> Option<(usize, &'f Field)> {
+pub(super) fn writable<'f>(context: &Context<'_>, form: &'f Form, name: &str, at: &At) -> Option<(usize, &'f Field)> {
     let position = position(context, &form.key, &form.fields, name, at)?;
     let field = &form.fields[position];
     if field.is_derived() || matches!(field.ty(), Type::Rows(_)) {

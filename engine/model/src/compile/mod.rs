@@ -12,6 +12,7 @@ mod case;
 mod context;
 mod coverage;
 mod decision;
+mod demo;
 mod field;
 mod form;
 mod graph;

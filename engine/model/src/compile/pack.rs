@@ -15,7 +15,8 @@ use crate::{Key, Value};
 use super::context::{BUILT_IN_ROLES, Context};
 use super::load::{Document, Folder};
 use super::{
-    access, analytics, board, calendar, case, decision, form, material, report, script, shapes, template, workflow,
+    access, analytics, board, calendar, case, decision, demo, form, material, report, script, shapes, template,
+    workflow,
 };
 
 /// Compiles everything. Nothing where there is no `pack.json` to read.
@@ -33,8 +34,8 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
         datasets,
         metrics,
         imports: each(&documents.imports, |document| material::import(context, document, &forms)),
-        demos: each(&documents.demos, |document| material::demo(context, document, &forms)),
     };
+    let demos = each(&documents.demos, |document| demo::compile(context, document, &forms, &contents.workflows));
     let templates = template::compile(context);
     let seeds = material::seeds(context, &forms);
     script::check(context);
@@ -68,7 +69,7 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
         templates,
         scripts: documents.scripts.clone(),
         imports: contents.imports,
-        demos: in_order(contents.demos),
+        demos: in_order(demos),
         seeds,
         cases,
     })
@@ -84,7 +85,6 @@ struct Parts {
     reports: IndexMap<Key, Arc<crate::pack::analytics::Report>>,
     boards: IndexMap<Key, Arc<crate::pack::analytics::Board>>,
     imports: IndexMap<Key, Arc<crate::pack::material::Import>>,
-    demos: IndexMap<Key, Arc<crate::pack::material::Demo>>,
 }
 
 fn each<A, C>(folder: &Folder<A>, compile: impl Fn(&Document<A>) -> Option<C>) -> IndexMap<Key, Arc<C>> {

@@ -81,6 +81,8 @@ pub enum Parameter {
     Form,
     /// A literal calendar key.
     Calendar,
+    /// Which record: a number or a text.
+    Which,
     /// Arguments the checker treats by themselves (`when`, `coalesce`, `min`, `max`): one or more.
     Many,
 }
@@ -231,7 +233,7 @@ pub static SIGNATURES: &[Signature] = signatures! {
     "hash" Scalar(F::Hash), "text", [Text], 0, R::Text, 0 0, "SHA-256 of the text in UTF-8, 64 hexadecimal digits";
     "bucket" Scalar(F::Bucket), "text, n", [Text, Integer], 0, R::Integer, 0 0, "a number from 0 to n − 1 that is always the same for the same text: the first eight bytes of its SHA-256, as a big-endian number, modulo n; null where n is less than 1";
     "rng" Scalar(F::Rng), "n", [Integer], 0, R::Integer, 0 0, "demo recipes only: a number from 0 to n − 1, the same for the same seed, row and place";
-    "ref" Scalar(F::Ref), "'form', k", [Form, Integer], 0, R::Own, 0 0, "demo recipes only: the k-th generated record of the form, counted from 0 and round again";
+    "ref" Scalar(F::Ref), "'form', k", [Form, Which], 0, R::Own, 0 0, "demo recipes only: the k-th record of the form that earlier recipes made, counted from 0 and round again; where `k` is a text, the one with this natural key, which may also be a seed row";
     "pick" Scalar(F::Pick), "list, n", [List, Integer], 0, R::Own, 0 0, "demo recipes only: the n-th of the list, counted from 0 and round again";
 };
 

@@ -112,7 +112,30 @@ pub struct Demo {
     pub count: u32,
     /// Seed of `rng`.
     pub seed: u64,
+    /// When the record is filed; at `as_of` where absent.
+    pub at: Option<Expr>,
     /// Field position → expression over `i`, `rng(n)`, `ref('form', k)`, `as_of`.
+    pub fields: IndexMap<usize, Expr>,
+    /// What people do with its tasks, one after another.
+    pub then: Vec<Deed>,
+}
+
+/// What somebody does with a task of a generated record.
+#[derive(Debug, Clone)]
+pub struct Deed {
+    /// Its key.
+    pub key: Key,
+    /// Whether it is done at all.
+    pub when: Option<Expr>,
+    /// How long after what came before.
+    pub after: Expr,
+    /// The role of the user who does it.
+    pub by: Key,
+    /// The step.
+    pub step: Key,
+    /// The way out; the task is only claimed where absent.
+    pub outcome: Option<Key>,
+    /// Field position → expression, written on the way out.
     pub fields: IndexMap<usize, Expr>,
 }
 

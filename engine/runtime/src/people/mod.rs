@@ -196,7 +196,7 @@ fn fingerprint(secret: &str) -> String {
     Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hash_password(password: &str) -> Result<String, Fault> {
+pub(crate) fn hash_password(password: &str) -> Result<String, Fault> {
     Argon2::default()
         .hash_password(password.as_bytes())
         .map(|hash| hash.to_string())

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 
+use formwork_core::Stimulus;
 use formwork_model::Pack;
 
 use super::run::{self, Counter};
-use super::submit::Seeding;
+use super::submit::Alone;
 use super::{PostgresStore, open};
-use crate::Fault;
 use crate::audit::note;
 use crate::catalogue::Catalogue;
 use crate::codec::Reader;
@@ -21,6 +21,7 @@ use crate::engine::{newest, newest_hash};
 use crate::layout::PackLayout;
 use crate::schema;
 use crate::statement::Select;
+use crate::{Failure, Fault, NotTogether, Packs, Submission};
 
 /// A migration waits at most this long for running transactions; others wait behind it meanwhile.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '10s'";
@@ -56,9 +57,29 @@ pub(super) async fn run(store: &PostgresStore, deploy: Deploy<'_>) -> Result<i64
         run::execute(&mut transaction, counter, &note.sql, &note.params).await.map_err(failed)?;
     }
     let layout = Arc::new(PackLayout::new(deploy.wanted, &planned.catalogue)?);
-    Seeding { store, pack: deploy.wanted, layout }.plant(&mut transaction, deploy.seeds).await?;
+    plant(store, &mut transaction, deploy.wanted, layout, deploy.seeds).await?;
     transaction.commit().await.map_err(failed)?;
     Ok(number)
+}
+
+/// Seed rows, in the transaction of the deployment.
+async fn plant(
+    store: &PostgresStore,
+    connection: &mut PgConnection,
+    pack: &Arc<Pack>,
+    layout: Arc<PackLayout>,
+    seeds: Vec<Stimulus>,
+) -> Result<(), DeployFailure> {
+    let submission = |stimulus| {
+        let (pack, packs) = (pack.clone(), Arc::new(Packs::default()));
+        Submission { pack, packs, stimulus, idempotency: None }
+    };
+    let planted = Alone { store, pack: pack.clone(), layout }.run(connection, seeds.into_iter().map(submission)).await;
+    planted.map(drop).map_err(|NotTogether { at: row, failure }| match failure {
+        Failure::Rejected(rejection) => DeployFailure::Seed { row, rejection },
+        Failure::Fault(fault) => fault.into(),
+        other => Fault::new(format!("seed row {row}: {other}")).into(),
+    })
 }
 
 async fn catalogue(connection: &mut PgConnection, counter: &Counter) -> Result<Catalogue, Fault> {

@@ -25,7 +25,7 @@ use crate::dialect::Dialect;
 use crate::engine::{Command, Engine, Layouts};
 use crate::load::{Context, Load, Locking, loads};
 use crate::statement::{Row, Select};
-use crate::{Committed, Failure, Fault, QUESTION_MAX, QUEUE_MAX, Question, READ_MAX, Submission};
+use crate::{Committed, Failure, Fault, NotTogether, QUESTION_MAX, QUEUE_MAX, Question, READ_MAX, Submission};
 
 use run::{Broken, Counter};
 
@@ -142,6 +142,14 @@ impl Engine for PostgresStore {
             Context { dialect: Dialect::Postgres, pack: submission.pack.clone(), layout, locking: Locking::None };
         let _place = place(&self.writing)?;
         submit::transact(self, &submission, &context).await
+    }
+
+    async fn transact_together(&self, submissions: Vec<Submission>) -> Result<Vec<Committed>, NotTogether> {
+        let nothing = |failure| NotTogether { at: 0, failure };
+        let Some(first) = submissions.first() else { return Ok(Vec::new()) };
+        let (pack, layout) = (first.pack.clone(), self.layout_now(&first.pack).await.map_err(nothing)?);
+        let _place = place(&self.writing).map_err(|fault| nothing(fault.into()))?;
+        submit::together(self, pack, layout, submissions).await
     }
 
     async fn answer(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {

@@ -39,21 +39,20 @@ use uuid::Uuid;
 
 use formwork_core::change::ChangeSet;
 use formwork_core::facts::Need;
-use formwork_core::{Act, Facts, Stimulus};
+use formwork_core::{Act, Facts};
 use formwork_model::{Key, Pack};
 
 use super::run::{self, Broken};
 use super::verify::{still_found, still_held};
 use super::{PostgresStore, open, series};
 use crate::decide::{Rounds, Said};
-use crate::deployment::DeployFailure;
 use crate::dialect::Dialect;
 use crate::engine::{newest, newest_hash};
 use crate::layout::PackLayout;
 use crate::load::{Context, Locking, SeriesKey, Target, Waits, loads, subjects, targets};
 use crate::write::request::{committed_before, stored_request};
 use crate::write::violation::Violation;
-use crate::{Committed, Failure, Fault, Packs, Submission, write};
+use crate::{Committed, Failure, Fault, NotTogether, Submission, write};
 
 /// Most times a stimulus is tried.
 const TRIES_MAX: u32 = 5;
@@ -203,34 +202,52 @@ fn begin() -> String {
     format!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared({})", open::SCHEMA_LOCK)
 }
 
-/// Seed rows, in the transaction of a deployment.
-pub(super) struct Seeding<'a> {
+/// Submissions of one pack in one transaction in which nobody else writes: seed rows at a deployment, or bulk.
+pub(super) struct Alone<'a> {
     pub(super) store: &'a PostgresStore,
-    pub(super) pack: &'a Arc<Pack>,
+    pub(super) pack: Arc<Pack>,
     pub(super) layout: Arc<PackLayout>,
 }
 
-impl Seeding<'_> {
-    pub(super) async fn plant(self, connection: &mut PgConnection, seeds: Vec<Stimulus>) -> Result<(), DeployFailure> {
-        let (pack, layout) = (self.pack.clone(), self.layout);
+impl Alone<'_> {
+    /// Runs them one after another; the place of the one that fails, and why.
+    pub(super) async fn run(
+        self,
+        connection: &mut PgConnection,
+        submissions: impl Iterator<Item = Submission>,
+    ) -> Result<Vec<Committed>, NotTogether> {
+        let (pack, layout) = (self.pack, self.layout);
         let context = Context { dialect: Dialect::Postgres, pack, layout, locking: Locking::None };
-        for (row, stimulus) in seeds.into_iter().enumerate() {
-            let (pack, packs) = (self.pack.clone(), Arc::new(Packs::default()));
-            let submission = Submission { pack, packs, stimulus, idempotency: None };
+        let mut committed = Vec::new();
+        for (at, submission) in submissions.enumerate() {
             let (store, context, mut memory) = (self.store, context.clone(), Memory::default());
             let (locked, memory) = (HashSet::new(), &mut memory);
             let (submission, holds) = (&submission, Holds::default());
             let mut play = Play { store, submission, context, memory, locked, holds, alone: true };
-            play.run(connection).await.map_err(|broke| match broke {
-                Broke::Failed(Failure::Rejected(rejection)) => DeployFailure::Seed { row, rejection },
-                Broke::Failed(Failure::Fault(fault)) => fault.into(),
-                Broke::Failed(other) => Fault::new(format!("seed row {row}: {other}")).into(),
-                Broke::Conflict(error) => Fault::of(format!("planting seed row {row}"), error).into(),
-                Broke::Upgrade | Broke::Moved => Fault::new(format!("seed row {row} was not locked")).into(),
-            })?;
+            let played = play.run(connection).await.map_err(|broke| match broke {
+                Broke::Failed(failure) => failure,
+                Broke::Conflict(error) => Fault::of("writing alone", error).into(),
+                Broke::Upgrade | Broke::Moved => Fault::new("a record was not locked").into(),
+            });
+            committed.push(played.map_err(|failure| NotTogether { at, failure })?);
         }
-        Ok(())
+        Ok(committed)
     }
+}
+
+/// All in one transaction, alone.
+pub(super) async fn together(
+    store: &PostgresStore,
+    pack: Arc<Pack>,
+    layout: Arc<PackLayout>,
+    submissions: Vec<Submission>,
+) -> Result<Vec<Committed>, NotTogether> {
+    let failed = |error| NotTogether { at: 0, failure: run::fault("writing alone", error).into() };
+    let mut transaction = store.pool.begin().await.map_err(failed)?;
+    open::lock_schema(&mut transaction, &store.counter).await.map_err(failed)?;
+    let committed = Alone { store, pack, layout }.run(&mut transaction, submissions.into_iter()).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(committed)
 }
 
 /// What a try holds already.
@@ -251,7 +268,7 @@ struct Play<'a> {
     /// Records locked for writing.
     locked: HashSet<Uuid>,
     holds: Holds,
-    /// Whether nobody else writes, as in a deployment: nothing is locked, and numbers are taken in this transaction.
+    /// Whether nobody else writes, as in a deployment and in bulk: nothing is locked, and numbers are taken in this transaction.
     alone: bool,
 }
 

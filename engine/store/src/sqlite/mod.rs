@@ -27,7 +27,9 @@ use crate::dialect::Dialect;
 use crate::engine::{Command, Engine, Layouts};
 use crate::load::{Context, Load, Locking, loads};
 use crate::statement::{Row, Select};
-use crate::{Committed, Failure, Fault, QUESTION_MAX, Question, READ_MAX, RETRY_AFTER_S, Submission, too_slow};
+use crate::{
+    Committed, Failure, Fault, NotTogether, QUESTION_MAX, Question, READ_MAX, RETRY_AFTER_S, Submission, too_slow,
+};
 
 pub use open::Durability;
 use readers::Readers;
@@ -177,6 +179,21 @@ impl Engine for SqliteStore {
             return Err(Failure::Busy(RETRY_AFTER_S));
         }
         answered.await.map_err(|_| Fault::new("the writer broke off"))?
+    }
+
+    async fn transact_together(&self, submissions: Vec<Submission>) -> Result<Vec<Committed>, NotTogether> {
+        let nothing = |failure| NotTogether { at: 0, failure };
+        let Some(first) = submissions.first() else { return Ok(Vec::new()) };
+        let layout = self.layout_now(&first.pack).await.map_err(nothing)?;
+        let decider = self.decider.clone();
+        let (answer, answered) = oneshot::channel();
+        let alone = Box::new(move |connection: &mut Connection| {
+            let _ = answer.send(submit::together(connection, submissions, &layout, &decider));
+        });
+        if !self.writer.alone(alone).map_err(|fault| nothing(fault.into()))? {
+            return Err(nothing(Failure::Busy(RETRY_AFTER_S)));
+        }
+        answered.await.map_err(|_| nothing(Fault::new("the writer broke off").into()))?
     }
 
     async fn answer(&self, pack: &Arc<Pack>, question: Question) -> Result<Json, Failure> {

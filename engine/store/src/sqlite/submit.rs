@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use formwork_core::Facts;
@@ -20,7 +20,7 @@ use crate::load::{Context, Locking, SeriesKey, loads};
 use crate::statement::{Batch, Select};
 use crate::write::request::{committed_before, stored_request};
 use crate::write::violation::Violation;
-use crate::{Committed, Failure, Fault, Submission, write};
+use crate::{Committed, Failure, Fault, NotTogether, Submission, write};
 
 /// A submission in the queue.
 pub(super) struct Submit {
@@ -119,6 +119,27 @@ impl Submit {
         }
         Err(Fault::of(format!("writing `{}`", batch.table), error).into())
     }
+}
+
+/// All in one transaction; the writer rolls back what is left open.
+pub(super) fn together(
+    connection: &mut Connection,
+    submissions: Vec<Submission>,
+    layout: &Arc<PackLayout>,
+    decider: &Decider,
+) -> Result<Vec<Committed>, NotTogether> {
+    let around = |at: usize, context: &str, error| NotTogether { at, failure: Fault::of(context, error).into() };
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|error| around(0, "beginning a transaction", error))?;
+    let mut committed = Vec::with_capacity(submissions.len());
+    for (at, submission) in submissions.into_iter().enumerate() {
+        let (submit, _) = Submit::new(submission, layout.clone(), decider.clone());
+        committed.push(submit.transact(&transaction).map_err(|failure| NotTogether { at, failure })?);
+    }
+    let last = committed.len().saturating_sub(1);
+    transaction.commit().map_err(|error| around(last, "committing", error))?;
+    Ok(committed)
 }
 
 impl Job for Submit {

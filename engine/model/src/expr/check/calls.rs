@@ -202,7 +202,7 @@ impl Checker<'_> {
             P::Places | P::Pattern | P::Format | P::Unit | P::Zone | P::Role | P::Form | P::Calendar => {
                 return self.constant_argument(found, parameter, node);
             }
-            P::Number | P::Moment | P::Scalar | P::List | P::Many => None,
+            P::Number | P::Moment | P::Scalar | P::List | P::Many | P::Which => None,
         };
         let hint = if parameter == P::List { element } else { wanted.as_ref() };
         let typed = self.node(node, hint)?;
@@ -212,6 +212,7 @@ impl Checker<'_> {
             (_, Type::Null) => true,
             (P::Number, ty) => ty.is_numeric(),
             (P::Moment, ty) => matches!(ty, Type::Date | Type::DateTime),
+            (P::Which, ty) => matches!(ty, Type::Integer | Type::Text),
             (P::Scalar | P::Many, ty) => !matches!(ty, Type::List(_) | Type::Rows(_)),
             (_, ty) => wanted.as_ref() == Some(ty),
         };
@@ -221,6 +222,7 @@ impl Checker<'_> {
         let name = match parameter {
             P::Number => "a number".to_owned(),
             P::Moment => "a date or a datetime".to_owned(),
+            P::Which => "an integer or a text".to_owned(),
             P::List => "a list with something in it".to_owned(),
             P::Scalar | P::Many => "a single value".to_owned(),
             _ => wanted.as_ref().map(Type::to_string).unwrap_or_default(),

@@ -150,6 +150,7 @@ fn imports_and_demos_have_names_of_their_own() {
     for (source, ty) in [
         ("pick(['a', 'b'], i) + text(rng(10))", "text"),
         ("ref('person', i % 3)", "link to `person`"),
+        ("ref('person', 'A' + text(i))", "link to `person`"),
         ("date(as_of - days(rng(30)))", "date"),
     ] {
         assert_eq!(accept(source, &demo, None).0, ty, "{source}");
