@@ -291,6 +291,7 @@ pub const FIXED: &[(&str, &str, &str)] = &[
     ("/api/admin/queues/{queue}/members/{user}", "delete", "Take a user out of a queue"),
     ("/api/exports/{form}", "get", "The rows of a list as a file, all of them"),
     ("/api/records/{form}/{id}/history", "get", "The history of a record"),
+    ("/api/records/{form}/{id}/clocks", "get", "How much time is left on the clocks of a record"),
     ("/api/records/{form}/{id}/timeline", "get", "What happened to a record and what came to link to it"),
     ("/api/records/{form}/{id}/comments", "get", "What was said about a record"),
     ("/api/records/{form}/{id}/comments", "post", "Comment on a record"),

@@ -34,6 +34,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/api/records/{form}", get(list).post(create))
         .route("/api/records/{form}/{id}", get(read).patch(update).delete(delete))
         .route("/api/records/{form}/{id}/history", get(history))
+        .route("/api/records/{form}/{id}/clocks", get(clocks))
         .route("/api/records/{form}/{id}/comments", get(comments).post(comment))
 }
 
@@ -191,6 +192,16 @@ async fn history(
     let (pack, form) = server.engine.deployed().form(&form)?;
     let viewer = caller.viewer(&server.engine, &pack);
     Ok(Json(server.engine.history(&pack, &viewer, &form, id, older.before).await?))
+}
+
+async fn clocks(
+    State(server): State<Arc<Server>>,
+    caller: Caller,
+    Path((form, id)): Path<(String, Uuid)>,
+) -> Answer<Json<Value>> {
+    let (pack, form) = server.engine.deployed().form(&form)?;
+    let viewer = caller.viewer(&server.engine, &pack);
+    Ok(Json(server.engine.clocks(&pack, &viewer, &form, id).await?))
 }
 
 async fn comments(

@@ -28,6 +28,7 @@ use crate::api::problem::Problem;
 use crate::api::tasks::start_key;
 use crate::server::Server;
 use crate::view::cell::{Scribe, plain, title};
+use crate::view::clock::{Countdown, countdowns, words};
 use crate::view::field::{Field, Link};
 use crate::view::format::parse_instant;
 use crate::view::history::{Event, events};
@@ -65,6 +66,9 @@ struct RecordView {
     sections: Vec<SectionView>,
     related: Vec<Field>,
     tasks: Vec<Task>,
+    clocks: Vec<Countdown>,
+    /// What the page needs to go on counting.
+    clock_words: String,
     facts: Vec<Fact>,
     activity: Vec<Event>,
     comment: String,
@@ -122,6 +126,7 @@ async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Re
     let history = visit.engine().history(&seen.pack, &seen.viewer, &seen.form.key, id, None).await?;
     let may = |act: &str| record["_may"][act].as_bool().unwrap_or(false);
     let tasks = tasks_of_record(&visit, &seen, id, &path).await?;
+    let clocks = visit.engine().clocks(&seen.pack, &seen.viewer, &seen.form.key, id).await?;
     let label = seen.form.label.get(&local.language).to_owned();
     let edit = may("update").then(|| Link { label: visit.say("record.edit", &[]), href: format!("{path}/edit") });
     let view = RecordView {
@@ -134,6 +139,8 @@ async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Re
         sections: sections(&seen, scribe, &record),
         related: related_cards(&visit, &seen, scribe, &record).await?,
         tasks,
+        clocks: countdowns(&clocks, &local),
+        clock_words: words(&local),
         facts: facts(&visit, &record),
         activity: events(&history, &seen, scribe),
         comment: format!("{path}/comments"),

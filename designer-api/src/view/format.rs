@@ -87,6 +87,11 @@ impl Local {
         Time { text, iso: iso(at), title: self.exact(at), relative: false }
     }
 
+    /// A point in time as such, not relative to now.
+    pub(crate) fn point(&self, at: DateTime<Utc>) -> Time {
+        Time { text: self.instant(at), iso: iso(at), title: self.exact(at), relative: false }
+    }
+
     /// The time left, or by how much it is over.
     pub(crate) fn due(&self, at: DateTime<Utc>) -> Due {
         let left = at - self.now;

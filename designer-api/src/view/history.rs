@@ -105,6 +105,7 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
         | "instance.retried" | "instance.jumped" | "message.stored" | "message.received" | "incident.opened" => {
             "system"
         }
+        name if name.starts_with("clock.") => "system",
         _ => return None,
     };
     let actor = match (item["actor"]["name"].as_str(), item["actor_kind"].as_str()) {
@@ -138,7 +139,15 @@ fn words(name: &str, item: &Json, scribe: Scribe<'_>) -> String {
     let outcome = item["data"]["outcome_label"].as_str().map(str::to_owned);
     let outcome =
         outcome.or_else(|| Some(label_of_outcome(item["step"].as_str()?, item["data"]["outcome"].as_str()?, scribe)));
-    local.say(&format!("event.{name}"), &[("step", &step), ("outcome", &outcome.unwrap_or_default())])
+    let clock = item["data"]["sla"].as_str().map(|_| label_of_clock(&item["data"], scribe)).unwrap_or_default();
+    let values = [("step", &*step), ("outcome", &*outcome.unwrap_or_default()), ("clock", &*clock)];
+    local.say(&format!("event.{name}"), &values)
+}
+
+fn label_of_clock(data: &Json, scribe: Scribe<'_>) -> String {
+    let (workflow, sla) = (data["workflow"].as_str().unwrap_or_default(), data["sla"].as_str().unwrap_or_default());
+    let found = scribe.pack.workflows().get(workflow).and_then(|workflow| workflow.sla.get(sla));
+    found.map_or_else(|| sla.to_owned(), |sla| sla.label.get(&scribe.local.language).to_owned())
 }
 
 fn label_of_step(step: &str, scribe: Scribe<'_>) -> String {

@@ -10,6 +10,7 @@ pub mod templates;
 
 pub(crate) mod cell;
 pub(crate) mod chart;
+pub(crate) mod clock;
 pub(crate) mod columns;
 pub(crate) mod control;
 pub(crate) mod field;

@@ -9,7 +9,24 @@ let timer = 0;
 
 export function watchTimes(): void {
   clearInterval(timer);
-  if (document.querySelector("time[data-relative]")) timer = window.setInterval(draw, 60_000);
+  if (document.querySelector("time[data-relative], [data-ticks]")) timer = window.setInterval(draw, 60_000);
+  for (const element of document.querySelectorAll<HTMLElement>("[data-ticks]:not([data-from])")) element.dataset["from"] = String(Date.now());
+}
+
+/** Open time runs down while its calendar is open: the server says until when that is. */
+function countDown(): void {
+  for (const element of document.querySelectorAll<HTMLElement>("[data-ticks]")) {
+    const { left, ticks, from } = element.dataset;
+    const words = JSON.parse(element.closest<HTMLElement>("[data-clock-words]")?.dataset["clockWords"] ?? "{}") as Record<string, string>;
+    const until = Math.min(Date.now(), ticks ? Date.parse(ticks) : Infinity);
+    const rest = Number(left) - Math.max(0, until - Number(from));
+    const minutes = Math.trunc(Math.abs(rest) / 60_000);
+    const parts = { hour: Math.trunc(minutes / 60), minute: minutes % 60 };
+    const said = (["hour", "minute"] as const).filter((unit) => parts[unit] || (unit === "minute" && !minutes));
+    const text = said.map((unit) => (words[unit] ?? "").replace("{n}", String(parts[unit]))).join(" ");
+    element.textContent = (words[rest < 0 ? "over" : "left"] ?? "").replace("{time}", text);
+    if (rest < 0) element.closest(".due")?.classList.replace("warn", "bad");
+  }
 }
 
 /**
@@ -31,6 +48,7 @@ export function readDates(): void {
 }
 
 function draw(): void {
+  countDown();
   const format = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
   for (const element of document.querySelectorAll<HTMLTimeElement>("time[data-relative]")) {
     const distance = Date.parse(element.dateTime) - Date.now();

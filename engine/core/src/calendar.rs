@@ -56,6 +56,16 @@ pub fn between(calendar: &Calendar, from: DateTime<Utc>, to: DateTime<Utc>) -> O
     Some(open)
 }
 
+/// The open span that an instant lies in, else the next one.
+pub fn next_open(calendar: &Calendar, at: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    spans_on(calendar, at).find(|(_, end)| *end > at)
+}
+
+/// The instant itself where the calendar is open then, else the next opening.
+pub fn opening(calendar: &Calendar, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    open_from(calendar, at, true)
+}
+
 /// The instant itself where the calendar is open then, else the next opening (backwards: the last closing).
 fn open_from(calendar: &Calendar, at: DateTime<Utc>, forwards: bool) -> Option<DateTime<Utc>> {
     match forwards {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use formwork_model::Key;
 
+use crate::clock::{Clock, RungReached, Segment};
 use crate::instance::{Instance, Subscription, Task, TimerRow};
 use crate::record::Record;
 use crate::stimulus::Mark;
@@ -43,6 +44,12 @@ pub struct ChangeSet {
     pub traces: Vec<Trace>,
     /// The row of a file that this was, where the import is kept.
     pub fed: Option<FedRow>,
+    /// Clocks as they are now.
+    pub clocks: Vec<Clock>,
+    /// Segments of clocks that ended.
+    pub clock_segments: Vec<Segment>,
+    /// Rungs that were reached: inserted, a second insert is a conflict.
+    pub rungs: Vec<RungReached>,
     /// What the caller is told.
     pub reply: Reply,
 }
@@ -131,7 +138,8 @@ pub struct Event {
     pub instance: Option<Uuid>,
     /// `record.created updated deleted`, `instance.started completed cancelled withdrawn retried jumped staged`,
     /// `step.entered left cancelled`, `task.created claimed released transferred delegated resolved returned completed
-    /// copied reminded cancelled`, `signature.skipped`, `timer.fired`, `message.received stored skipped`, `comment`, `incident.opened`.
+    /// copied reminded cancelled`, `signature.skipped`, `clock.started paused resumed rebased rung
+    /// met breached cancelled reopened`, `timer.fired`, `message.received stored skipped`, `comment`, `incident.opened`.
     pub kind: String,
     /// The step and its activation.
     pub step: Option<(Key, u64)>,
@@ -208,10 +216,28 @@ pub enum Written {
 }
 
 impl ChangeSet {
+    /// A clock as it is now: the last word on it.
+    pub(crate) fn put_clock(&mut self, clock: Clock) {
+        match self.clocks.iter_mut().find(|known| known.id == clock.id) {
+            Some(known) => *known = clock,
+            None => self.clocks.push(clock),
+        }
+    }
+
+    /// An instance as it is now: the last word on it.
+    pub(crate) fn put_instance(&mut self, instance: Instance) {
+        match self.instances.iter_mut().find(|known| known.id == instance.id) {
+            Some(known) => *known = instance,
+            None => self.instances.push(instance),
+        }
+    }
+
     /// Adds what another decision of the same transaction writes; its reply is left aside.
     pub(crate) fn absorb(&mut self, other: Self) {
         self.records.extend(other.records);
-        self.instances.extend(other.instances);
+        for instance in other.instances {
+            self.put_instance(instance);
+        }
         self.start_keys.extend(other.start_keys);
         self.tasks.extend(other.tasks);
         self.timers_set.extend(other.timers_set);
@@ -222,5 +248,10 @@ impl ChangeSet {
         self.outbox.extend(other.outbox);
         self.events.extend(other.events);
         self.incidents.extend(other.incidents);
+        self.clock_segments.extend(other.clock_segments);
+        self.rungs.extend(other.rungs);
+        for clock in other.clocks {
+            self.put_clock(clock);
+        }
     }
 }

@@ -77,6 +77,7 @@ fn act<'a>(turn: &mut Turn<'a>, act: &'a Act) -> Result<(), Stop> {
         Act::Timer { id } => acts::timer(turn, *id),
         Act::Message { name, key, id, data } => acts::message(turn, name, key, id.as_deref(), data),
         Act::Instance { id, verb, reason } => acts::instance(turn, *id, verb, reason),
+        Act::Clocks { form, id } => acts::clocks(turn, form, *id),
         Act::Comment { form, id, text, is_public } => acts::comment(turn, form, *id, text, *is_public),
         Act::Answer { form, proofs, text } => acts::answer(turn, form, proofs, text),
     }

@@ -12,6 +12,7 @@ use formwork_model::pack::analytics::TaskBox;
 use formwork_model::{Key, Value};
 
 use crate::change::Event;
+use crate::clock::{Clock, Segment};
 use crate::eval::Find;
 use crate::instance::{Instance, Subscription, Task, TimerRow};
 use crate::read::Query;
@@ -69,6 +70,10 @@ pub enum Need {
         /// The key.
         key: String,
     },
+    /// The clocks of a record: of each workflow and clock the newest cycles first.
+    Clocks(Key, Uuid),
+    /// The ledger of the clocks of a record. For reading, never for deciding.
+    ClockSegments(Key, Uuid),
     /// Whether a message of this name and id was taken in before.
     Message(Key, String),
     /// A user: whether they exist and are active, their roles and queues.
@@ -177,6 +182,10 @@ pub struct Facts {
     pub pages: Vec<(Arc<Query>, LoadedPage)>,
     /// Answers to [`Need::Tasks`], and whether there are more.
     pub task_pages: Vec<(TaskQuery, Vec<Task>, bool)>,
+    /// By form and record.
+    pub clocks: HashMap<(Key, Uuid), Vec<Clock>>,
+    /// By form and record.
+    pub clock_segments: HashMap<(Key, Uuid), Vec<Segment>>,
     /// By form and record.
     pub record_instances: HashMap<(Key, Uuid), Vec<Instance>>,
     /// Answers to [`Need::RecordTasks`].

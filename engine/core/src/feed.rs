@@ -18,6 +18,7 @@ use crate::change::{ChangeSet, FedRecord, FedRow, RecordChange, Reply, Written};
 use crate::facts::{Facts, Need};
 use crate::form::invalid;
 use crate::ids::Ids;
+use crate::instance::InstanceStatus;
 use crate::rejection::{FieldError, RejectionKind};
 use crate::scene::{Completed, Context};
 use crate::stimulus::{Act, Effects, Feeding, Mark, Stimulus};
@@ -140,6 +141,7 @@ impl<'a> Row<'a> {
         for record in &change.records {
             learn(&mut self.known, self.pack, record);
         }
+        learn_work(&mut self.known, &change);
         let done = match &change.reply {
             Reply::Record { form, id, version, outcome } => Some(FedRecord {
                 form: form.clone(),
@@ -219,6 +221,25 @@ fn learn(facts: &mut Facts, pack: &Pack, change: &RecordChange) {
             value.and_then(Value::as_id) == Some(*to)
         };
         rows.extend(change.after.as_ref().filter(holds).map(|after| Arc::new(after.clone())));
+    }
+}
+
+/// The instances and clocks as they are after the change, of records whose were asked for.
+fn learn_work(facts: &mut Facts, change: &ChangeSet) {
+    for instance in &change.instances {
+        let Some(known) = instance.record.as_ref().and_then(|record| facts.record_instances.get_mut(record)) else {
+            continue;
+        };
+        known.retain(|known| known.id != instance.id);
+        if matches!(instance.status, InstanceStatus::Running | InstanceStatus::Failed) {
+            known.push(instance.clone());
+        }
+    }
+    for clock in &change.clocks {
+        if let Some(known) = facts.clocks.get_mut(&clock.record) {
+            known.retain(|known| known.id != clock.id);
+            known.push(clock.clone());
+        }
     }
 }
 

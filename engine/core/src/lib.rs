@@ -12,6 +12,7 @@ mod acts;
 pub mod calendar;
 mod cells;
 pub mod change;
+pub mod clock;
 pub mod decide;
 mod decision;
 pub mod demo;

@@ -26,6 +26,13 @@ pub struct Stimulus {
 /// What is done.
 #[derive(Debug, Clone)]
 pub enum Act {
+    /// Look after the clocks of a record: their calendar is another one now. Only the system does.
+    Clocks {
+        /// The form.
+        form: Key,
+        /// The record.
+        id: Uuid,
+    },
     /// File a record.
     Create {
         /// The form.

@@ -20,6 +20,7 @@ use crate::messages::message;
 use crate::rejection::{FieldError, Rejection, RejectionKind};
 use crate::scene::Context;
 use crate::viewer::{Viewer, ViewerKind};
+use crate::workflow::tend;
 
 /// One stimulus being decided.
 pub(crate) struct Turn<'a> {
@@ -68,9 +69,10 @@ impl<'a> Turn<'a> {
         });
     }
 
-    /// Checks the final state of a record and writes its change, its one version and its one diff. The errors of a
+    /// Looks after the clocks of a record, checks its final state and writes its change, its one version and its one diff. The errors of a
     /// record that breaks a rule come back.
     pub(crate) fn write(&mut self, session: &mut Session<'a>) -> Result<Result<Written, Vec<FieldError>>, Stop> {
+        tend(self, session)?;
         let errors = session.check()?;
         let needs = session.take_needs();
         if !needs.is_empty() {

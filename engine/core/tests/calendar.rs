@@ -26,7 +26,15 @@ fn calendar(zone: Tz, week: [&str; 7]) -> Calendar {
         day.split_whitespace().map(interval).collect()
     };
     let week = week.map(hours);
-    Calendar { key: "c".into(), label: "c".into(), timezone: zone, week, off: Vec::new(), work: BTreeMap::new() }
+    Calendar {
+        key: "c".into(),
+        label: "c".into(),
+        timezone: zone,
+        week,
+        off: Vec::new(),
+        work: BTreeMap::new(),
+        covers: None,
+    }
 }
 
 fn daily(zone: Tz, hours: &str) -> Calendar {
@@ -243,6 +251,7 @@ proptest! {
             key: "c".into(), label: "c".into(), timezone: zone, week: week.try_into().unwrap(),
             off: vec![Off::Days(closed, closed + TimeDelta::days(2))],
             work: BTreeMap::from([(first + TimeDelta::days(makeup), Weekday::Mon)]),
+            covers: None,
         };
         let at = Utc.from_utc_datetime(&first.and_time(NaiveTime::MIN)) + TimeDelta::minutes(minute);
         if let Some(expected) = oracle(&calendar, at, minutes) {
@@ -266,6 +275,7 @@ proptest! {
         let calendar = Calendar {
             key: "c".into(), label: "c".into(), timezone: zone, week: week.try_into().unwrap(),
             off: vec![Off::Days(closed, closed)], work: BTreeMap::new(),
+            covers: None,
         };
         let [a, b, c] = [a, b, c].map(|minute| Utc.from_utc_datetime(&first.and_time(NaiveTime::MIN)) + TimeDelta::minutes(minute));
         let open = |from, to| between(&calendar, from, to).unwrap();

@@ -49,6 +49,7 @@ const PAGES: &[(&str, &str)] = &[
     ("FW0308", include_str!("../codes/FW0308.md")),
     ("FW0312", include_str!("../codes/FW0312.md")),
     ("FW0313", include_str!("../codes/FW0313.md")),
+    ("FW0314", include_str!("../codes/FW0314.md")),
     ("FW0317", include_str!("../codes/FW0317.md")),
     ("FW0318", include_str!("../codes/FW0318.md")),
     ("FW0401", include_str!("../codes/FW0401.md")),

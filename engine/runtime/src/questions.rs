@@ -90,6 +90,14 @@ impl Engine {
         self.ask(pack, Box::new(move |facts| questions::track(&p, &viewer, &f, &proofs, at, facts))).await
     }
 
+    /// The clocks of a record as they stand now: see [`questions::record_clocks`].
+    pub async fn clocks(&self, pack: &Arc<Pack>, viewer: &Viewer, form: &Key, id: Uuid) -> Result<Json, Failure> {
+        let (p, v, f, at) = (pack.clone(), viewer.clone(), form.clone(), self.clock().now());
+        let packs = self.deployed().by_hash.clone();
+        let question = move |facts: &_| questions::record_clocks(&p, &packs.by_hash, &v, &f, id, at, facts);
+        self.ask(pack, Box::new(question)).await
+    }
+
     /// What was said about a record, newest first: `{"items": [{"seq", "at", "actor": {"id", "name"} | null, "text",
     /// "public"}], "next": seq | null}`.
     pub async fn comments(

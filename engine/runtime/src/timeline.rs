@@ -157,6 +157,7 @@ fn item_of_event(mut event: Json) -> Option<Item> {
         | "task.resolved" | "task.returned" => "task",
         "instance.started" | "instance.completed" | "instance.cancelled" | "instance.withdrawn"
         | "instance.retried" | "instance.jumped" | "message.received" | "incident.opened" => "process",
+        name if name.starts_with("clock.") => "process",
         _ => return None,
     };
     event["kind"] = json!(kind);

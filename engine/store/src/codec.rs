@@ -5,11 +5,12 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use formwork_core::change::{Event, OutboxMessage, Reply, Written};
+use formwork_core::clock::{Clock, ClockState, Edge, Segment};
 use formwork_core::facts::UserFacts;
 use formwork_core::instance::{Instance, InstanceStatus, Pool, State, Subscription, Task, TaskStatus, TimerRow};
 use formwork_model::{Key, Value};
 
-use crate::dialect::ColumnKind::{self, DateTime as Time, Id, Integer, Json as Document, Text};
+use crate::dialect::ColumnKind::{self, Boolean, DateTime as Time, Id, Integer, Json as Document, Text};
 use crate::dialect::Dialect;
 use crate::statement::Row;
 use crate::{Deployment, Fault, User};
@@ -50,6 +51,21 @@ pub(crate) fn task_columns(dialect: Dialect, table: &str) -> String {
 
 pub(crate) const TIMER: Selection =
     Selection { columns: "id, instance, pack, activation, event, due_at", kinds: &[Id, Id, Text, Integer, Text, Time] };
+
+pub(crate) const CLOCK: Selection = Selection {
+    columns: "id, instance, workflow, form, record, sla, cycle, state, budget_text, budget, edge, calendar, calendar_version, \
+              consumed, paused, closed, started_at, since, runs, due_at, next_rung_at, stopped_at, breached_at, detected_at, \
+              fired, armed, split, provisional, segments",
+    kinds: &[
+        Id, Id, Text, Text, Id, Text, Integer, Text, Text, Integer, Text, Text, Text, Integer, Integer, Integer, Time,
+        Time, Boolean, Time, Time, Time, Time, Time, Document, Boolean, Text, Boolean, Integer,
+    ],
+};
+
+pub(crate) const SEGMENT: Selection = Selection {
+    columns: "clock, number, kind, from_at, to_at, consumed, calendar_version, cause, actor, split",
+    kinds: &[Id, Integer, Text, Time, Time, Integer, Text, Text, Id, Text],
+};
 
 pub(crate) const SUBSCRIPTION: Selection = Selection {
     columns: "id, instance, pack, activation, event, name, message_key",
@@ -246,6 +262,64 @@ pub(crate) fn timer(row: Row) -> Result<TimerRow, Fault> {
         event: row.key()?,
         due_at: row.time()?,
     })
+}
+
+pub(crate) fn clock(row: Row) -> Result<Clock, Fault> {
+    let mut row = Reader::new(row);
+    Ok(Clock {
+        id: row.id()?,
+        instance: row.id()?,
+        workflow: row.key()?,
+        record: (row.key()?, row.id()?),
+        sla: row.key()?,
+        cycle: small(row.integer()?),
+        state: word(row.text()?, ClockState::named)?,
+        budget_text: row.maybe_text()?,
+        budget_ms: row.integer()?,
+        edge: word(row.text()?, Edge::named)?,
+        calendar: row.maybe_text()?.map(Key::from),
+        calendar_version: row.text()?,
+        consumed_ms: row.integer()?,
+        paused_ms: row.integer()?,
+        closed_ms: row.integer()?,
+        started_at: row.time()?,
+        since: row.time()?,
+        runs: row.boolean()?,
+        due_at: row.maybe_time()?,
+        next_rung_at: row.maybe_time()?,
+        stopped_at: row.maybe_time()?,
+        breached_at: row.maybe_time()?,
+        detected_at: row.maybe_time()?,
+        fired: row.document()?,
+        armed: row.boolean()?,
+        split: row.maybe_text()?,
+        provisional: row.boolean()?,
+        segments: small(row.integer()?),
+    })
+}
+
+pub(crate) fn segment(row: Row) -> Result<Segment, Fault> {
+    let mut row = Reader::new(row);
+    Ok(Segment {
+        clock: row.id()?,
+        number: small(row.integer()?),
+        kind: word(row.text()?, |kind| ["run", "pause", "closed"].into_iter().find(|known| *known == kind))?,
+        from: row.time()?,
+        to: row.time()?,
+        consumed_ms: row.integer()?,
+        calendar_version: row.text()?,
+        cause: word(row.text()?, Segment::cause_named)?,
+        actor: row.maybe_id()?,
+        split: row.maybe_text()?,
+    })
+}
+
+fn word<T>(text: String, named: impl Fn(&str) -> Option<T>) -> Result<T, Fault> {
+    named(&text).ok_or_else(|| Fault::new(format!("`{text}` is no word of a clock")))
+}
+
+fn small(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or_default()
 }
 
 pub(crate) fn event(row: Row) -> Result<(i64, Event), Fault> {

@@ -10,6 +10,7 @@ mod accounts;
 mod audit;
 mod catalogue;
 mod changes;
+mod clocks;
 mod codec;
 mod decide;
 mod deployment;
@@ -426,6 +427,19 @@ pub trait Store: People + Operations + Send + Sync + 'static {
     ) -> Result<Vec<DueTimer>, Fault>;
     /// The open tasks and the timers of the instances that work on these records: tasks first, each oldest first.
     async fn waiting_on(&self, records: &[Uuid]) -> Result<Vec<Waiting>, Fault>;
+    /// Which versions of which calendars the running clocks of a pack are counted by.
+    async fn calendars_counted(&self, pack: &str) -> Result<Vec<(Key, String)>, Fault>;
+    /// A calendar is the same in another version of the pack: the clocks counted by the one are counted by the other.
+    async fn move_calendar(&self, pack: &str, calendar: &str, from: &str, to: &str) -> Result<(), Fault>;
+    /// Running clocks counted by that version, in id order after `after`: id, form and record.
+    async fn clocks_counted_by(
+        &self,
+        pack: &str,
+        calendar: &str,
+        version: &str,
+        after: Uuid,
+        limit: u32,
+    ) -> Result<Vec<(Uuid, Key, Uuid)>, Fault>;
     /// When the earliest timer or message that is not due at `at` comes due.
     async fn next_due(&self, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Fault>;
     /// Channels that have a message due at or before `at`.

@@ -23,7 +23,7 @@ use crate::statement::Select;
 use crate::{
     Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault,
     ImportJob, ImportRow, ImportRows, Kept, Migration, NotTogether, Question, StoppedInstance, Store, Submission, User,
-    Waiting, imports, kept, people, work, write,
+    Waiting, clocks, imports, kept, people, work, write,
 };
 
 #[async_trait]
@@ -91,7 +91,8 @@ impl<E: Engine> Store for E {
         let sql = format!(
             "SELECT {} FROM fw_deployment WHERE number IN (SELECT max(number) FROM fw_deployment GROUP BY pack) \
              OR number IN (SELECT max(number) FROM fw_deployment WHERE hash IN \
-             (SELECT pack_hash FROM fw_instance WHERE status IN ('running', 'failed')) GROUP BY hash) ORDER BY number",
+             (SELECT pack_hash FROM fw_instance WHERE status IN ('running', 'failed') UNION \
+             SELECT calendar_version FROM fw_clock WHERE stopped_at IS NULL AND calendar IS NOT NULL) GROUP BY hash) ORDER BY number",
             DEPLOYMENT.columns
         );
         let rows = self.rows(Select::new(sql, Vec::new(), DEPLOYMENT.kinds)).await?;
@@ -186,6 +187,25 @@ impl<E: Engine> Store for E {
 
     async fn waiting_on(&self, records: &[Uuid]) -> Result<Vec<Waiting>, Fault> {
         work::waiting_on(self, records).await
+    }
+
+    async fn calendars_counted(&self, pack: &str) -> Result<Vec<(Key, String)>, Fault> {
+        clocks::calendars_counted(self, pack).await
+    }
+
+    async fn move_calendar(&self, pack: &str, calendar: &str, from: &str, to: &str) -> Result<(), Fault> {
+        clocks::move_calendar(self, pack, calendar, from, to).await
+    }
+
+    async fn clocks_counted_by(
+        &self,
+        pack: &str,
+        calendar: &str,
+        version: &str,
+        after: Uuid,
+        limit: u32,
+    ) -> Result<Vec<(Uuid, Key, Uuid)>, Fault> {
+        clocks::clocks_counted_by(self, pack, calendar, version, after, limit).await
     }
 
     async fn next_due(&self, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Fault> {

@@ -95,10 +95,20 @@ async fn parcels_on_postgres() {
     play_all(&Postgres::default(), "tests/packs/parcels").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_on_sqlite() {
+    play_all(&Sqlite::default(), "tests/packs/clocks").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_on_postgres() {
+    play_all(&Postgres::default(), "tests/packs/clocks").await;
+}
+
 #[test]
 fn no_transcript_is_forgotten() {
     let mut known = Vec::new();
-    for path in ["definitions/crm", "examples/hello", "tests/packs/parcels"] {
+    for path in ["definitions/crm", "examples/hello", "tests/packs/parcels", "tests/packs/clocks"] {
         let (key, files) = read_pack(&folder(path)).expect("the pack can be read");
         let cases = files.iter().filter_map(|(path, _)| path.strip_prefix("cases/")?.strip_suffix(".json"));
         known.extend(cases.map(|case| format!("{key}.{case}.txt")));

@@ -4,6 +4,7 @@ mod archives;
 mod boards;
 mod bodies;
 mod cases;
+mod clocks;
 mod crash;
 mod demo;
 mod deploy;

@@ -17,7 +17,7 @@ use crate::form::{Session, gather};
 use crate::instance::Instance;
 use crate::rejection::RejectionKind;
 use crate::turn::Turn;
-use crate::workflow::Run;
+use crate::workflow::{Run, give_up};
 
 /// See the module.
 pub(crate) fn delete(turn: &mut Turn<'_>, form: &Key, id: Uuid, expected_version: Option<i64>) -> Result<(), Stop> {
@@ -30,6 +30,7 @@ pub(crate) fn delete(turn: &mut Turn<'_>, form: &Key, id: Uuid, expected_version
     turn.check_version(expected_version, stored.version)?;
     free_of_links(turn, form, id)?;
     end_open_work(turn, form, id)?;
+    give_up(turn, form, id)?;
     let change = RecordChange { form: form.clone(), before: Some(stored.clone()), after: None };
     let operations = diff(projection.form(), Some(stored), None);
     let data =

@@ -49,11 +49,24 @@ pub(crate) fn instance(turn: &mut Turn<'_>, id: Uuid, verb: &InstanceVerb, reaso
         InstanceVerb::Jump { to } => ("instance.jumped", json!({"reason": reason, "to": to})),
         InstanceVerb::Cancel => {
             let (pack, workflow) = pinned(turn, stored)?;
-            return Run::new(turn, pack, workflow, None, running).cancel(reason);
+            Run::new(turn, pack, workflow, None, running).cancel(reason)?;
+            return end_clocks(turn, stored, workflow.sla.is_empty());
         }
     };
     turn.event(kind, stored.record.clone(), Some(id), None, data);
     go_on(turn, stored, running, verb)
+}
+
+/// The clocks of an instance end with it, and the record says so. That the record breaks a rule of its own keeps nobody
+/// from ending the instance: then its fields stay as they are.
+fn end_clocks(turn: &mut Turn<'_>, stored: &Instance, has_none: bool) -> Result<(), Stop> {
+    if has_none {
+        return Ok(());
+    }
+    if let Found::Session(mut session) = session(turn, stored)? {
+        let _broken = turn.write(&mut session)?;
+    }
+    Ok(())
 }
 
 fn go_on(turn: &mut Turn<'_>, stored: &Instance, mut running: Instance, verb: &InstanceVerb) -> Result<(), Stop> {

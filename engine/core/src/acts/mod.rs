@@ -1,6 +1,7 @@
 //! One file per act: what a stimulus means, in terms of form sessions and workflow runs.
 
 mod answer;
+mod clocks;
 mod comment;
 mod create;
 mod delete;
@@ -15,6 +16,7 @@ mod update;
 mod upsert;
 
 pub(crate) use answer::answer;
+pub(crate) use clocks::clocks;
 pub(crate) use comment::comment;
 pub(crate) use create::create;
 pub(crate) use delete::delete;
@@ -22,7 +24,7 @@ pub(crate) use instance::instance;
 pub(crate) use message::message;
 pub(crate) use scheduled::scheduled;
 pub(crate) use start::start;
-pub(crate) use task::task;
+pub(crate) use task::{pinned, task};
 pub(crate) use timer::timer;
 pub(crate) use undo::undo;
 pub(crate) use update::update;

@@ -12,7 +12,7 @@ use crate::form::Session;
 use crate::instance::{Instance, InstanceStatus, TimerRow};
 use crate::rejection::FieldError;
 use crate::turn::Turn;
-use crate::workflow::{Halt, Run, open_incident};
+use crate::workflow::{CLOCK, Halt, Run, open_incident};
 
 /// See the module.
 pub(crate) fn timer(turn: &mut Turn<'_>, id: Uuid) -> Result<(), Stop> {
@@ -25,6 +25,9 @@ pub(crate) fn timer(turn: &mut Turn<'_>, id: Uuid) -> Result<(), Stop> {
         return Err(Stop::Need(vec![Need::Instance(timer.instance)]));
     };
     turn.change.timers_removed.push(id);
+    if timer.activation == CLOCK {
+        return clock(turn, timer, instance.as_ref());
+    }
     let Some(instance) = instance.as_ref().filter(|instance| instance.status == InstanceStatus::Running) else {
         return Ok(());
     };
@@ -38,7 +41,7 @@ pub(crate) fn timer(turn: &mut Turn<'_>, id: Uuid) -> Result<(), Stop> {
     running.revision += 1;
     let mut run = Run::new(turn, pack, workflow, session.as_mut(), running);
     let Some(step) = run.resting(timer.activation).map(|node| node.key.clone()) else { return Ok(()) };
-    let result = match run.fire(timer.activation, &timer.event) {
+    let result = match run.settle().and_then(|()| run.fire(timer.activation, &timer.event)) {
         Ok(false) => return Ok(()),
         Ok(true) => Ok(()),
         Err(halt) => Err::<(), Halt>(halt),
@@ -53,6 +56,20 @@ pub(crate) fn timer(turn: &mut Turn<'_>, id: Uuid) -> Result<(), Stop> {
     Ok(())
 }
 
+/// A rung of a clock is due: looking after the clocks of the record reaches it.
+fn clock(turn: &mut Turn<'_>, timer: &TimerRow, instance: Option<&Instance>) -> Result<(), Stop> {
+    let Some(instance) = instance else { return Ok(()) };
+    let Found::Session(mut session) = session(turn, instance)? else { return Ok(()) };
+    let written = turn.write(&mut session)?;
+    if !turn.change.clocks.is_empty() {
+        turn.change.reply = Reply::Instance(instance.id);
+    }
+    if let Err(errors) = written {
+        roll_back(turn, instance, timer, &timer.event, &errors);
+    }
+    Ok(())
+}
+
 /// With no user behind it, a broken rule undoes everything and opens an incident.
 fn roll_back(turn: &mut Turn<'_>, instance: &Instance, timer: &TimerRow, step: &Key, errors: &[FieldError]) {
     turn.change =
@@ -60,7 +77,9 @@ fn roll_back(turn: &mut Turn<'_>, instance: &Instance, timer: &TimerRow, step: &
     let mut failed = instance.clone();
     failed.revision += 1;
     // Retrying arms what waits here again: what is due fires then.
-    failed.state.pending.push(timer.activation);
+    if timer.activation != CLOCK {
+        failed.state.pending.push(timer.activation);
+    }
     open_incident(turn, &mut failed, step, "rule_broken", told(errors));
     turn.change.instances.push(failed);
 }

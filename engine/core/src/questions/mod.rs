@@ -3,6 +3,7 @@
 //! Every answer goes through the one projection; there is no function here without a viewer.
 
 mod board;
+mod clocks;
 mod forms;
 mod history;
 mod noticed;
@@ -12,6 +13,7 @@ mod tasks;
 mod track;
 
 pub use board::board;
+pub use clocks::record_clocks;
 pub use forms::{form, forms};
 pub use history::history;
 pub use noticed::{Touched, noticed};

@@ -118,6 +118,15 @@ impl<'t, 'a> Run<'t, 'a> {
         Ok(())
     }
 
+    /// A token arrives while the instance stands still: its step acts when somebody helps it on.
+    pub(super) fn await_help(&mut self, target: &'a Target) -> Result<(), Halt> {
+        if let Some(arrived) = self.reach(target, 0)? {
+            // In front: the last is where it stands still, and a jump leads on from there.
+            self.instance.state.pending.insert(0, arrived.activation);
+        }
+        Ok(())
+    }
+
     /// Acts the steps that an incident stopped, as if their tokens had just arrived.
     pub(crate) fn retry(&mut self) -> Result<(), Halt> {
         let pending = std::mem::take(&mut self.instance.state.pending);
@@ -204,7 +213,7 @@ impl<'t, 'a> Run<'t, 'a> {
             Ok(()) => {}
         }
         let id = self.instance.id;
-        self.turn.change.instances.push(self.instance);
+        self.turn.change.put_instance(self.instance);
         Ok(id)
     }
 
@@ -227,7 +236,7 @@ impl<'t, 'a> Run<'t, 'a> {
         }
         self.instance.status = status;
         self.note(kind, None, json!({"reason": reason}));
-        self.turn.change.instances.push(self.instance);
+        self.turn.change.put_instance(self.instance);
         Ok(())
     }
 

@@ -117,6 +117,7 @@ impl<'a> Run<'_, 'a> {
         {
             return Ok(false);
         }
+        self.settle()?;
         self.fire(activation, key)
     }
 

@@ -7,23 +7,21 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use indexmap::IndexMap;
-
 use crate::Key;
 use crate::diagnostic::At;
-use crate::pack::workflow::{Action, Graph, Node, Start, Target};
+use crate::pack::workflow::{Action, Graph, Node, Target};
 
 use super::context::Context;
 use super::graph::targets;
 
-/// Gives each node its block.
-pub(super) fn assign(context: &Context<'_>, starts: &IndexMap<Key, Start>, graph: &mut Graph, at: &At) {
+/// Gives each node its block. Tokens come in by the entries, which stand at the top.
+pub(super) fn assign(context: &Context<'_>, entries: &[&Target], graph: &mut Graph, at: &At) {
     let at = at.key("steps");
     let mut owners: HashMap<Key, Option<Key>> = HashMap::new();
     let mut open: VecDeque<(Key, Option<Key>, Option<Key>)> = VecDeque::new();
     let mut said = Vec::new();
-    for start in starts.values() {
-        if let Target::Node(key) = &start.next {
+    for entry in entries {
+        if let Target::Node(key) = entry {
             open.push_back((key.clone(), None, None));
         }
     }
@@ -31,7 +29,7 @@ pub(super) fn assign(context: &Context<'_>, starts: &IndexMap<Key, Start>, graph
         let Some(node) = graph.nodes.get(&key) else { continue };
         if let Some(known) = owners.get(&key) {
             if *known != owner && !said.contains(&key) {
-                let way = from.map_or_else(|| "a start".to_owned(), |from| format!("the step `{from}`"));
+                let way = from.map_or_else(|| "a start or a rung".to_owned(), |from| format!("the step `{from}`"));
                 let message = format!("{way} leads to `{key}`, which is {}", placed(known.as_ref()));
                 let hint = "a way out of a block is `join`, `end` or `{\"leave\": …}`; none leads into it".to_owned();
                 context.error_at_key("FW0304", &at.key(&key), message, Some(hint));

@@ -40,6 +40,7 @@ pub(super) fn compile(context: &Context<'_>, document: &Document<author::Calenda
         week,
         off: author.off.iter().filter_map(|(key, off)| closed(context, off, &at.key("off").key(key))).collect(),
         work: work(context, &author.work, &at.key("work")),
+        covers: author.covers.as_ref().and_then(|day| date(context, day, &at.key("covers"))),
     })
 }
 

@@ -2,20 +2,17 @@
 
 use std::collections::HashSet;
 
-use indexmap::IndexMap;
-
-use crate::Key;
 use crate::diagnostic::At;
-use crate::pack::workflow::{Action, Graph, Node, Resume, Start, Target};
+use crate::pack::workflow::{Action, Graph, Node, Resume, Target};
 
 use super::blocks;
 use super::context::Context;
 
 /// FW0301, FW0302 and FW0303 of `workflow.md` §1.6.
-pub(super) fn check(context: &Context<'_>, starts: &IndexMap<Key, Start>, graph: &Graph, at: &At) {
+pub(super) fn check(context: &Context<'_>, entries: &[&Target], graph: &Graph, at: &At) {
     let at = at.key("steps");
     let arrows = Arrows::of(graph);
-    let reached = arrows.reached_from(starts.values().filter_map(|start| position(graph, &start.next)));
+    let reached = arrows.reached_from(entries.iter().filter_map(|entry| position(graph, entry)));
     let ends = arrows.that_end();
     let mut said_endless = false;
     for (index, key) in graph.nodes.keys().enumerate() {

@@ -25,6 +25,7 @@ mod public;
 mod report;
 mod script;
 mod shapes;
+mod sla;
 mod step;
 mod table;
 mod task;

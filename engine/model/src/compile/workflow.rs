@@ -18,7 +18,7 @@ use crate::{Key, Text, Value};
 use super::context::Context;
 use super::load::Document;
 use super::shapes::FREE_SCALE;
-use super::{blocks, decision, graph, step};
+use super::{blocks, decision, graph, sla, step};
 
 /// The word for the end of a token in `next`.
 const END: &str = "end";
@@ -57,6 +57,7 @@ pub(super) fn compile(
         },
         set: step::assigned(&flow, &withdraw.set, &at.key("withdraw").key("set")),
     });
+    let sla = sla::compile(&flow, &author.sla, &at.key("sla"));
     let mut graph = Graph::default();
     for (key, step) in &author.steps {
         let at = at.key("steps").key(key);
@@ -68,8 +69,10 @@ pub(super) fn compile(
         }
     }
     if document.cut.is_empty() && graph.nodes.len() == author.steps.len() {
-        blocks::assign(context, &starts, &mut graph, at);
-        graph::check(context, &starts, &graph, at);
+        let rungs = sla.values().flat_map(|sla| sla.rungs.values()).filter_map(|rung| rung.step.as_ref());
+        let entries: Vec<&Target> = starts.values().map(|start| &start.next).chain(rungs).collect();
+        blocks::assign(context, &entries, &mut graph, at);
+        graph::check(context, &entries, &graph, at);
     }
     Some(Workflow {
         key: document.key.clone(),
@@ -79,6 +82,7 @@ pub(super) fn compile(
         vars: vars(context, &author.vars, &at.key("vars")),
         starts,
         withdraw,
+        sla,
         graph,
     })
 }

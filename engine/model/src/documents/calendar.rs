@@ -19,6 +19,9 @@ pub struct Calendar {
     pub label: Text,
     /// IANA zone of the local times.
     pub timezone: String,
+    /// The last day whose closed and make-up days are known: what is due later is provisional.
+    #[schemars(regex(pattern = DATE_PATTERN))]
+    pub covers: Option<String>,
     /// Open hours by weekday.
     pub week: Week,
     /// Days that are closed whatever the week says.

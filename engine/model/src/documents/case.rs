@@ -82,6 +82,9 @@ pub struct CaseStep {
     pub run: Option<CaseRun>,
     /// Moves the clock forward: an ISO 8601 duration.
     pub advance: Option<String>,
+    /// Deploys the pack with some files changed: path → merge patch of its JSON (RFC 7396).
+    #[schemars(extend("minProperties" = 1))]
+    pub deploy: Option<IndexMap<String, Values>>,
     /// Stops the server without warning and starts it again.
     #[schemars(extend("const" = true))]
     pub crash: Option<bool>,
@@ -203,6 +206,21 @@ pub struct CaseExpectation {
     pub sent: Option<Vec<SentExpectation>>,
     /// The newest instance of the record.
     pub instance: Option<InstanceExpectation>,
+    /// A clock of the record: of the newest instance, in its newest cycle.
+    pub clock: Option<String>,
+    /// Its state: `none running paused met breached cancelled`.
+    pub state: Option<ClockWord>,
+    /// When it is due, as RFC 3339; `null` where it is not.
+    #[serde(default, deserialize_with = "present")]
+    pub due: Option<Value>,
+    /// Open time consumed by now, as ISO 8601.
+    pub consumed: Option<String>,
+    /// Time it stood still, as ISO 8601.
+    pub paused: Option<String>,
+    /// Its cycle.
+    pub cycle: Option<u32>,
+    /// The rungs that were reached, in their order.
+    pub rungs: Option<Vec<String>>,
     /// How many records `list` found.
     pub count: Option<u64>,
     /// What `import` did.
@@ -265,6 +283,36 @@ pub enum StatusWord {
     Completed,
     /// It stands still with an incident.
     Failed,
+}
+
+/// The state of a clock; `missing`: there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum ClockWord {
+    None,
+    Running,
+    Paused,
+    Met,
+    Breached,
+    Cancelled,
+    Missing,
+}
+
+impl ClockWord {
+    /// The word itself.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Met => "met",
+            Self::Breached => "breached",
+            Self::Cancelled => "cancelled",
+            Self::Missing => "missing",
+        }
+    }
 }
 
 /// What an import did.

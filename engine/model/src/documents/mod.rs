@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod pack;
 pub mod public;
 pub mod report;
+pub mod sla;
 pub mod steps;
 pub mod tiles;
 pub mod workflow;

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 
 use super::common::{Formula, Keyed, expression};
+use super::sla::Sla;
 use super::steps::{Assignments, Step};
 use crate::expr::Position;
 use crate::text::Text;
@@ -28,6 +29,9 @@ pub struct Workflow {
     pub start: Keyed<Start>,
     /// How whoever started it may take it back; not at all where absent.
     pub withdraw: Option<Withdraw>,
+    /// Clocks that measure how long something may take.
+    #[serde(default)]
+    pub sla: Keyed<Sla>,
     /// The steps.
     #[schemars(extend("minProperties" = 1))]
     pub steps: Keyed<Step>,

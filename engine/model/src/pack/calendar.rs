@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use crate::{Key, Text};
 
 /// A business calendar.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calendar {
     /// Its key.
     pub key: Key,
@@ -22,6 +22,8 @@ pub struct Calendar {
     pub off: Vec<Off>,
     /// Days that are open like a weekday, whatever else says.
     pub work: BTreeMap<NaiveDate, Weekday>,
+    /// The last day whose closed and make-up days are known; later times are provisional.
+    pub covers: Option<NaiveDate>,
 }
 
 /// Open hours of a day, in minutes after its midnight; an end after 1440 lies on the next day.

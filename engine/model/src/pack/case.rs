@@ -161,6 +161,11 @@ pub enum CaseVerb {
         /// The same as written.
         text: String,
     },
+    /// Deploys the pack with some files changed.
+    Deploy {
+        /// Path → merge patch.
+        patches: IndexMap<String, CaseValues>,
+    },
     /// Stops the server without warning and starts it again.
     Crash,
 }
@@ -230,12 +235,33 @@ pub struct CaseExpectation {
     pub sent: Option<Vec<ExpectedMessage>>,
     /// The newest instance.
     pub instance: Option<ExpectedInstance>,
+    /// A clock.
+    pub clock: Option<ExpectedClock>,
     /// How many records a list found.
     pub count: Option<u64>,
     /// What an import did: `created`, `updated`, `skipped`, `rejected`.
     pub import: Vec<(&'static str, u64)>,
     /// A metric.
     pub metric: Option<ExpectedMetric>,
+}
+
+/// A clock; what is absent is not compared.
+#[derive(Debug, Clone, Default)]
+pub struct ExpectedClock {
+    /// Which.
+    pub sla: Key,
+    /// Its state, or `missing`.
+    pub state: Option<&'static str>,
+    /// When it is due; null where it is not.
+    pub due: Option<Json>,
+    /// Open time consumed, in milliseconds.
+    pub consumed_ms: Option<i64>,
+    /// Time it stood still, in milliseconds.
+    pub paused_ms: Option<i64>,
+    /// Its cycle.
+    pub cycle: Option<u32>,
+    /// The rungs reached.
+    pub rungs: Option<Vec<String>>,
 }
 
 /// The state of a field while a form is filled in; what is absent is not compared.
@@ -311,6 +337,7 @@ impl CaseVerb {
             Self::Import { .. } => "import",
             Self::Run { .. } => "run",
             Self::Advance { .. } => "advance",
+            Self::Deploy { .. } => "deploy",
             Self::Crash => "crash",
         }
     }

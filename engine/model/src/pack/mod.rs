@@ -9,6 +9,7 @@ pub mod form;
 pub mod material;
 pub mod public;
 mod range;
+pub mod sla;
 pub mod workflow;
 
 use std::sync::Arc;

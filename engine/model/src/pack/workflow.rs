@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 
 use super::Setting;
 use super::form::Level;
+use super::sla::Sla;
 use crate::expr::{Expr, Type};
 use crate::value::{Duration, Value};
 use crate::{Key, Text};
@@ -25,6 +26,8 @@ pub struct Workflow {
     pub starts: IndexMap<Key, Start>,
     /// Whether whoever started it may take it back.
     pub withdraw: Option<Withdraw>,
+    /// Its clocks.
+    pub sla: IndexMap<Key, Sla>,
     /// The nodes.
     pub graph: Graph,
 }

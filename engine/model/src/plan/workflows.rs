@@ -33,6 +33,15 @@ fn steps(before: &Workflow, wanted: &Workflow, plan: &mut Plan) {
             Some(_) => {}
         }
     }
+    for key in wanted.sla.keys() {
+        let at = format!("workflows/{}/sla/{key}", wanted.key);
+        if !before.sla.contains_key(key) {
+            plan.push(ChangeClass::Add, at, None);
+        }
+    }
+    for key in before.sla.keys().filter(|key| !wanted.sla.contains_key(*key)) {
+        plan.push(ChangeClass::Hide, format!("workflows/{}/sla/{key}", wanted.key), None);
+    }
     for node in before.graph.nodes.values() {
         if !wanted.graph.nodes.contains_key(&node.key) {
             plan.push(ChangeClass::Hide, at(&node.key), None);

@@ -110,6 +110,10 @@ impl World<'_> {
                 self.engine.advance_to(until).await?;
                 format!("waits {text}")
             }
+            CaseVerb::Deploy { patches } => {
+                self.deploy(patches).await?;
+                format!("deploys with {} changed", patches.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+            }
             CaseVerb::Crash => {
                 self.crash().await?;
                 "crashes and starts again".to_owned()

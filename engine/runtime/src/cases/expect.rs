@@ -58,6 +58,9 @@ impl World<'_> {
         if let Some(sent) = &expect.sent {
             wrong.extend(self.sent_differs(record.as_ref(), sent).await?);
         }
+        if let (Some(clock), Some(record)) = (&expect.clock, &record) {
+            wrong.extend(self.clock_differs(record, clock).await);
+        }
         if let (Some(instance), Some(record)) = (&expect.instance, &record) {
             wrong.extend(self.instance_differs(record, instance).await?);
         }

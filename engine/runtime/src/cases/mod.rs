@@ -8,6 +8,7 @@
 //! what left the house. It is the thing to review: an expectation says one sentence, the transcript says the rest.
 
 mod acts;
+mod clocks;
 mod coverage;
 mod expect;
 mod sent;

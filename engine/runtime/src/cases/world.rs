@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
@@ -40,6 +41,8 @@ pub struct World<'h> {
     name: String,
     pub(super) engine: Arc<Engine>,
     pub(super) pack: Arc<Pack>,
+    /// The author's files as they were deployed last.
+    files: Vec<(String, String)>,
     pub(super) users: HashMap<Key, User>,
     pub(super) records: HashMap<Key, (Key, Uuid)>,
     /// Keys of messages that stand in the transcript.
@@ -70,6 +73,7 @@ impl<'h> World<'h> {
             host,
             name,
             pack: engine.deployed().packs[0].clone(),
+            files: files.to_vec(),
             engine,
             users: HashMap::new(),
             records: HashMap::new(),
@@ -82,6 +86,23 @@ impl<'h> World<'h> {
         world.make_people(case).await?;
         world.make_records(case).await;
         Ok(world)
+    }
+
+    /// Deploys the pack with some of its files changed, as they were deployed last.
+    pub(super) async fn deploy(&mut self, patches: &IndexMap<String, Map<String, Json>>) -> Result<(), Fault> {
+        let fault = |path: &str, why: String| Fault { context: format!("changing `{path}`: {why}"), source: None };
+        for (path, patch) in patches {
+            let known = self.files.iter_mut().find(|(known, _)| known == path);
+            let Some((_, text)) = known else { return Err(fault(path, "the pack has no such file".to_owned())) };
+            let mut file = serde_json::from_str(text).map_err(|error| fault(path, error.to_string()))?;
+            merge(&mut file, &Json::Object(patch.clone()));
+            *text = file.to_string();
+        }
+        let bundle = Bundle { pack: self.pack.key().to_string(), files: self.files.clone() };
+        let done = self.engine.deploy_if_safe(&bundle).await;
+        done.map_err(|error| Fault { context: format!("deploying the pack: {error}"), source: None })?;
+        self.pack = self.engine.deployed().packs[0].clone();
+        Ok(())
     }
 
     /// The process dies and starts again over the same store: all that was only in memory is gone.
@@ -202,4 +223,24 @@ async fn start(host: &dyn Host, name: &str, at: DateTime<Utc>, first_seed: u64) 
         replica_bytes_max: 64 << 20,
     };
     Engine::start(host.open(name).await?, environment).await
+}
+
+/// A merge patch: null removes, objects are gone into, all else replaces.
+fn merge(into: &mut Json, patch: &Json) {
+    let Json::Object(patch) = patch else {
+        *into = patch.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = Json::Object(Map::new());
+    }
+    let Json::Object(into) = into else { return };
+    for (key, value) in patch {
+        match value {
+            Json::Null => {
+                into.shift_remove(key);
+            }
+            value => merge(into.entry(key.clone()).or_insert(Json::Null), value),
+        }
+    }
 }

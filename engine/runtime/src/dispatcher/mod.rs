@@ -4,12 +4,14 @@
 //! locked and removed in that transaction), a schedule by its start keys, a message and an import by a lease. What fails waits longer
 //! each time, and what stands behind it goes on.
 
+mod clocks;
 mod failing;
 mod housekeeping;
 mod messages;
 mod schedules;
 mod timers;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration as Wait;
 
@@ -18,6 +20,7 @@ use tokio::sync::{Mutex, Notify};
 use tracing::error;
 use uuid::Uuid;
 
+use formwork_model::Key;
 use formwork_store::Fault;
 
 use crate::Engine;
@@ -35,6 +38,8 @@ const RETRY_MAX: u32 = 8;
 pub(crate) struct Due {
     timers: Mutex<Failing<Uuid>>,
     schedules: Mutex<Failing<String>>,
+    /// The version of each pack that running clocks were counted by.
+    recounted: Mutex<HashMap<Key, String>>,
     wake_timers: Notify,
     wake_messages: Notify,
     wake_imports: Notify,
@@ -75,7 +80,7 @@ impl Engine {
     /// Runs everything that is due now; how much it did.
     pub async fn run_due(&self) -> Result<usize, Fault> {
         self.keep_house().await?;
-        let fired = self.fire_timers().await? + self.run_due_schedules().await?;
+        let fired = self.recount_clocks().await? + self.fire_timers().await? + self.run_due_schedules().await?;
         Ok(fired + self.deliver_messages().await? + self.work_imports().await?)
     }
 

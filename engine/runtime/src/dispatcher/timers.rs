@@ -17,6 +17,7 @@ use crate::Engine;
 impl Engine {
     pub(super) async fn run_timers(self: &Arc<Self>) {
         loop {
+            passed(self.recount_clocks().await);
             if passed(self.fire_timers().await) == 0 {
                 let wait = self.until_next_due().await;
                 let _ = tokio::time::timeout(wait, self.due.wake_timers.notified()).await;

@@ -12,6 +12,12 @@ use crate::codec::{self, Reader, Selection};
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_id};
 use crate::statement::{Row, Select, equals_each};
 
+/// Most clocks of a record at once; those of the newest cycles.
+const CLOCKS_MAX: u32 = 1_000;
+
+/// Most segments of the clocks of a record at once.
+const SEGMENTS_MAX: u32 = 10_000;
+
 /// One query and what its rows are.
 pub(crate) struct SystemLoad {
     select: Option<Select>,
@@ -27,6 +33,8 @@ pub(super) enum Holds {
     Users(Vec<Uuid>),
     StartKey(Key, String),
     Subscriptions { name: Key, key: String },
+    Clocks(Key, Uuid),
+    ClockSegments(Key, Uuid),
     Message(Key, String),
     Unique(Need),
     OpenTasks(Uuid),
@@ -64,6 +72,12 @@ impl Together {
             Need::Subscriptions { name, key } => {
                 let select = subscriptions(context.pack.key(), name, key);
                 loads.push(load(select, Holds::Subscriptions { name: name.clone(), key: key.clone() }));
+            }
+            Need::Clocks(form, id) => {
+                loads.push(load(clocks_of(context.dialect, form, *id), Holds::Clocks(form.clone(), *id)));
+            }
+            Need::ClockSegments(form, id) => {
+                loads.push(load(segments_of(context.dialect, form, *id), Holds::ClockSegments(form.clone(), *id)));
             }
             Need::Message(name, id) => {
                 let sql =
@@ -175,6 +189,12 @@ impl SystemLoad {
                 let waiting = rows.map(codec::subscription).collect::<Result<_, _>>()?;
                 facts.subscriptions.insert((name, key), waiting);
             }
+            Holds::Clocks(form, id) => {
+                facts.clocks.insert((form, id), rows.map(codec::clock).collect::<Result<_, _>>()?);
+            }
+            Holds::ClockSegments(form, id) => {
+                facts.clock_segments.insert((form, id), rows.map(codec::segment).collect::<Result<_, _>>()?);
+            }
             Holds::Message(name, id) => {
                 facts.messages.insert((name, id), rows.count() > 0);
             }
@@ -255,7 +275,9 @@ impl Target {
 /// The records an act names.
 pub(crate) fn subjects(act: &Act) -> Vec<(Key, Uuid)> {
     match act {
-        Act::Update { form, id, .. } | Act::Delete { form, id, .. } => vec![(form.clone(), *id)],
+        Act::Update { form, id, .. } | Act::Delete { form, id, .. } | Act::Clocks { form, id } => {
+            vec![(form.clone(), *id)]
+        }
         Act::Unfeed { records, .. } => records.iter().map(|record| (record.form.clone(), record.id)).collect(),
         _ => Vec::new(),
     }
@@ -269,6 +291,25 @@ fn subscriptions(pack: &Key, name: &Key, key: &str) -> Select {
         codec::SUBSCRIPTION.columns
     );
     Select::new(sql, vec![text(pack), text(name), text(key)], codec::SUBSCRIPTION.kinds)
+}
+
+/// The clocks of a record, the newest cycles first. Whoever writes one has its record and its instance.
+fn clocks_of(dialect: Dialect, form: &Key, id: Uuid) -> Select {
+    let sql = format!(
+        "SELECT {} FROM fw_clock WHERE record = $1 AND form = $2 ORDER BY cycle DESC, started_at DESC, id LIMIT {CLOCKS_MAX}",
+        codec::CLOCK.columns
+    );
+    Select::new(sql, vec![bind_id(dialect, id), text(form)], codec::CLOCK.kinds)
+}
+
+/// The ledger of the clocks of a record.
+fn segments_of(dialect: Dialect, form: &Key, id: Uuid) -> Select {
+    let sql = format!(
+        "SELECT {} FROM fw_clock_segment WHERE clock IN (SELECT id FROM fw_clock WHERE record = $1 AND form = $2) \
+         ORDER BY clock, number DESC LIMIT {SEGMENTS_MAX}",
+        codec::SEGMENT.columns
+    );
+    Select::new(sql, vec![bind_id(dialect, id), text(form)], codec::SEGMENT.kinds)
 }
 
 /// The history of a record, newest first.

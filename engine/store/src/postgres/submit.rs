@@ -18,6 +18,7 @@
 //! | no record with these values, no instance of this key | the unique index, the key of the table |
 //! | a user, with roles and queues | shared lock |
 //! | tasks of an instance, timers | the exclusive lock of the instance, which every writer takes first |
+//! | clocks of a record | the exclusive locks of the record and of its instances |
 //!
 //! Everybody locks in one order: records by form and id, then instances by id, then tasks and timers, for which nobody
 //! asks who does not hold their instance. A stimulus locks what it is about in that order before anything is decided. What

@@ -96,6 +96,15 @@ pub(crate) const STEPS: &[&[&str]] = &[
         "CREATE INDEX fw_outbox_state ON fw_outbox (state, created_at, message_key)",
         "CREATE INDEX fw_import_newest ON fw_import (created_at, id)",
     ],
+    &[
+        // Durations are milliseconds. since: of the running segment; fired: keys of rungs.
+        "CREATE TABLE fw_clock (id @id PRIMARY KEY, pack @text NOT NULL, instance @id NOT NULL, workflow @text NOT NULL, form @text NOT NULL, record @id NOT NULL, sla @text NOT NULL, cycle @int NOT NULL, state @text NOT NULL, budget_text @text, budget @int NOT NULL, edge @text NOT NULL, calendar @text, calendar_version @text NOT NULL, consumed @int NOT NULL, paused @int NOT NULL, closed @int NOT NULL, started_at @time NOT NULL, since @time NOT NULL, runs @bool NOT NULL, due_at @time, next_rung_at @time, stopped_at @time, breached_at @time, detected_at @time, fired @json NOT NULL, armed @bool NOT NULL, split @text, provisional @bool NOT NULL, segments @int NOT NULL)",
+        "CREATE INDEX fw_clock_record ON fw_clock (record)",
+        "CREATE INDEX fw_clock_version ON fw_clock (calendar_version, id) WHERE stopped_at IS NULL AND calendar IS NOT NULL",
+        // kind: run, pause, closed.
+        "CREATE TABLE fw_clock_segment (clock @id NOT NULL, number @int NOT NULL, kind @text NOT NULL, from_at @time NOT NULL, to_at @time NOT NULL, consumed @int NOT NULL, calendar_version @text NOT NULL, cause @text NOT NULL, actor @id, split @text, PRIMARY KEY (clock, number))",
+        "CREATE TABLE fw_clock_rung (clock @id NOT NULL, rung @text NOT NULL, due_at @time NOT NULL, fired_at @time NOT NULL, PRIMARY KEY (clock, rung))",
+    ],
 ];
 
 /// The table that says how many steps have run.

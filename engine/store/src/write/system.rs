@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use formwork_core::Stimulus;
 use formwork_core::change::{ChangeSet, Event, FedRow, OutboxMessage, Reply};
+use formwork_core::clock::Clock;
 use formwork_core::instance::{Instance, Subscription, Task, TimerRow};
 use formwork_model::Key;
 
@@ -15,7 +16,7 @@ use crate::imports::{pass_number, told};
 use crate::statement::Action;
 use crate::{Failure, Fault};
 
-use ColumnKind::{DateTime as Time, Id, Integer, Json, Text};
+use ColumnKind::{Boolean, DateTime as Time, Id, Integer, Json, Text};
 
 /// A row under construction: names, kinds and values stay together.
 struct Cells {
@@ -45,7 +46,8 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet, at: 
         add(batches, Action::Delete, "fw_timer", 1, Cells::new(dialect).id("id", Some(*id)));
     }
     for timer in &changes.timers_set {
-        add(batches, Action::Insert, "fw_timer", 1, timer_cells(dialect, timer)?);
+        // That of a clock moves.
+        add(batches, Action::Upsert, "fw_timer", 1, timer_cells(dialect, timer)?);
     }
     for id in &changes.subscriptions_removed {
         add(batches, Action::Delete, "fw_subscription", 1, Cells::new(dialect).id("id", Some(*id)));
@@ -68,6 +70,7 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet, at: 
         let cells = cells.text("code", incident.code)?.text("message", &incident.message)?;
         add(batches, Action::Insert, "fw_incident", 0, cells.time("at", Some(incident.at)));
     }
+    clocks(batches, pack, changes)?;
     if let Some(fed) = &changes.fed {
         add(batches, Action::Insert, "fw_import_row", 3, fed_cells(dialect, fed)?);
     }
@@ -81,6 +84,46 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet, at: 
         add(batches, Action::Insert, "fw_change", 0, cells.id("record", Some(change.id())));
     }
     Ok(())
+}
+
+fn clocks(batches: &mut Batches, pack: &str, changes: &ChangeSet) -> Result<(), Failure> {
+    let dialect = batches.dialect;
+    for clock in &changes.clocks {
+        add(batches, Action::Upsert, "fw_clock", 1, clock_cells(dialect, pack, clock)?);
+    }
+    for segment in &changes.clock_segments {
+        let cells = Cells::new(dialect).id("clock", Some(segment.clock)).integer("number", Some(segment.number.into()));
+        let cells =
+            cells.text("kind", segment.kind)?.time("from_at", Some(segment.from)).time("to_at", Some(segment.to));
+        let cells = cells.integer("consumed", Some(segment.consumed_ms));
+        let cells = cells.text("calendar_version", &segment.calendar_version)?.text("cause", segment.cause)?;
+        let cells = cells.id("actor", segment.actor).maybe_text("split", segment.split.as_deref())?;
+        add(batches, Action::Insert, "fw_clock_segment", 2, cells);
+    }
+    for reached in &changes.rungs {
+        let cells = Cells::new(dialect).id("clock", Some(reached.clock)).text("rung", &reached.rung)?;
+        let cells = cells.time("due_at", Some(reached.due_at)).time("fired_at", Some(reached.fired_at));
+        add(batches, Action::Insert, "fw_clock_rung", 2, cells);
+    }
+    Ok(())
+}
+
+fn clock_cells(dialect: Dialect, pack: &str, clock: &Clock) -> Result<Cells, Failure> {
+    let cells = Cells::new(dialect).id("id", Some(clock.id)).text("pack", pack)?.id("instance", Some(clock.instance));
+    let cells = cells.text("workflow", &clock.workflow)?.record(Some(&clock.record))?.text("sla", &clock.sla)?;
+    let cells = cells.integer("cycle", Some(clock.cycle.into())).text("state", clock.state.name())?;
+    let cells = cells.maybe_text("budget_text", clock.budget_text.as_deref())?;
+    let cells = cells.integer("budget", Some(clock.budget_ms)).text("edge", clock.edge.name())?;
+    let cells = cells.maybe_text("calendar", clock.calendar.as_deref())?;
+    let cells = cells.text("calendar_version", &clock.calendar_version)?;
+    let cells = cells.integer("consumed", Some(clock.consumed_ms)).integer("paused", Some(clock.paused_ms));
+    let cells = cells.integer("closed", Some(clock.closed_ms)).time("started_at", Some(clock.started_at));
+    let cells = cells.time("since", Some(clock.since)).boolean("runs", clock.runs).time("due_at", clock.due_at);
+    let cells = cells.time("next_rung_at", clock.next_rung_at).time("stopped_at", clock.stopped_at);
+    let cells = cells.time("breached_at", clock.breached_at).time("detected_at", clock.detected_at);
+    let cells = cells.json("fired", &clock.fired)?.boolean("armed", clock.armed);
+    let cells = cells.maybe_text("split", clock.split.as_deref())?.boolean("provisional", clock.provisional);
+    Ok(cells.integer("segments", Some(clock.segments.into())))
 }
 
 pub(super) fn request(
@@ -216,6 +259,14 @@ impl Cells {
     fn id(self, name: &'static str, id: Option<Uuid>) -> Self {
         let bound = id.map_or_else(|| Id.null(self.dialect), |id| bind_id(self.dialect, id));
         self.push(name, Id, bound)
+    }
+
+    fn boolean(self, name: &'static str, truth: bool) -> Self {
+        let bound = match self.dialect {
+            Dialect::Sqlite => Bound::BigInt(Some(i64::from(truth))),
+            Dialect::Postgres => Bound::Bool(Some(truth)),
+        };
+        self.push(name, Boolean, bound)
     }
 
     fn time(self, name: &'static str, at: Option<DateTime<Utc>>) -> Self {

@@ -46,7 +46,7 @@ pub(super) fn complete<'a>(
     settle(turn, task.clone(), "task.completed", json!({"outcome": outcome}));
     instance.revision += 1;
     let mut run = Run::new(turn, work.pack, work.workflow, session.as_mut(), instance);
-    let result = run.complete(&task, outcome, chosen);
+    let result = run.settle().and_then(|()| run.complete(&task, outcome, chosen));
     run.finish(result)?;
     if let Some(mut session) = session {
         turn.write_or_refuse(&mut session)?;

@@ -166,10 +166,7 @@ fn instance(turn: &Turn<'_>, id: Uuid) -> Result<Instance, Stop> {
 }
 
 /// The pack an instance is pinned to, and its workflow there.
-pub(in crate::acts) fn pinned<'a>(
-    turn: &Turn<'a>,
-    instance: &Instance,
-) -> Result<(&'a Arc<Pack>, &'a Arc<Workflow>), Stop> {
+pub(crate) fn pinned<'a>(turn: &Turn<'a>, instance: &Instance) -> Result<(&'a Arc<Pack>, &'a Arc<Workflow>), Stop> {
     let running = turn.context.pack;
     let pack = match *running.hash() == instance.pack_hash {
         true => running,

@@ -56,7 +56,7 @@ pub(super) fn send_back<'a>(
     settle(turn, task.clone(), "task.returned", json!({"to": target, "resume": resume.name(), "reason": reason}));
     instance.revision += 1;
     let mut run = Run::new(turn, work.pack, work.workflow, session.as_mut(), instance);
-    let result = run.send_back(&task, target, resume);
+    let result = run.settle().and_then(|()| run.send_back(&task, target, resume));
     run.finish(result)?;
     if let Some(mut session) = session {
         turn.write_or_refuse(&mut session)?;

@@ -7,11 +7,13 @@ use crate::Key;
 use crate::diagnostic::At;
 use crate::documents::Kind;
 use crate::documents::case::{
-    CaseExpectation as Author, CaseStep, ImportExpectation, SentExpectation, StatusWord, TaskExpectation,
+    CaseExpectation as Author, CaseStep, ClockWord, ImportExpectation, SentExpectation, StatusWord, TaskExpectation,
 };
 use crate::documents::steps::StepOptions;
+use crate::expr::duration::parse_iso;
 use crate::pack::case::{
-    CaseExpectation, CaseVerb, ExpectedInstance, ExpectedMessage, ExpectedMetric, ExpectedTask, FieldState,
+    CaseExpectation, CaseVerb, ExpectedClock, ExpectedInstance, ExpectedMessage, ExpectedMetric, ExpectedTask,
+    FieldState,
 };
 use crate::pack::form::Form;
 
@@ -41,6 +43,7 @@ impl Script<'_, '_> {
         about_record(expect.fields.is_some() && !is_evaluated, "fields");
         about_record(expect.task.is_some(), "task");
         about_record(expect.instance.is_some(), "instance");
+        about_record(expect.clock.is_some(), "clock");
         let only_with = |present: bool, key: &str, allowed: bool, with: &str| {
             if present && !allowed {
                 self.belongs(key, with, at);
@@ -50,6 +53,16 @@ impl Script<'_, '_> {
         only_with(expect.import.is_some(), "import", step.import.is_some(), "a step with `import`");
         only_with(expect.value.is_some(), "value", expect.metric.is_some(), "a `metric`");
         only_with(expect.n.is_some(), "n", expect.metric.is_some(), "a `metric`");
+        for (present, key) in [
+            (expect.state.is_some(), "state"),
+            (expect.due.is_some(), "due"),
+            (expect.consumed.is_some(), "consumed"),
+            (expect.paused.is_some(), "paused"),
+            (expect.cycle.is_some(), "cycle"),
+            (expect.rungs.is_some(), "rungs"),
+        ] {
+            only_with(present, key, expect.clock.is_some(), "a `clock`");
+        }
         let of_result = expect.count.is_some() || expect.import.is_some() || (expect.fields.is_some() && is_evaluated);
         if of_result && step.fails.is_some() {
             self.context.error("FW0405", at, "what is refused has no result to expect");
@@ -87,6 +100,7 @@ impl Script<'_, '_> {
             }
             ExpectedInstance { status, outcome: instance.outcome.as_deref().map(Key::from) }
         });
+        compiled.clock = expect.clock.as_ref().map(|clock| self.expected_clock(form, clock, expect, at));
         compiled.import = expect.import.as_ref().map(counts).unwrap_or_default();
         compiled.metric = expect.metric.as_ref().map(|metric| {
             self.context.refers(Kind::Metric, metric, &at.key("metric"));
@@ -149,6 +163,55 @@ impl Script<'_, '_> {
             role: key(&task.role),
             assignee: task.assignee.as_ref().and_then(|user| self.user(user, &at.key("assignee"), false)),
         }
+    }
+
+    fn expected_clock(&self, form: Option<&Form>, clock: &str, expect: &Author, at: &At) -> ExpectedClock {
+        let workflows = form.and_then(|form| self.workflows_for(&form.key));
+        let known: Option<Vec<(&str, &crate::documents::sla::Sla)>> = workflows.map(|workflows| {
+            workflows.iter().flat_map(|document| &document.body.sla).map(|(key, sla)| (key.as_str(), sla)).collect()
+        });
+        if let Some(known) = known {
+            match known.iter().find(|(key, _)| *key == clock) {
+                None => {
+                    let known = known.iter().map(|(key, _)| *key);
+                    self.context.unknown("FW0401", &at.key("clock"), "clock", clock, known);
+                }
+                Some((_, sla)) => {
+                    for (index, rung) in expect.rungs.iter().flatten().enumerate() {
+                        if !sla.rungs.contains_key(rung) {
+                            let known = sla.rungs.keys().map(String::as_str);
+                            self.context.unknown("FW0401", &at.key("rungs").index(index), "rung", rung, known);
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(due) = &expect.due {
+            let is_instant = due.as_str().is_some_and(|text| chrono::DateTime::parse_from_rfc3339(text).is_ok());
+            if !due.is_null() && !is_instant {
+                let hint = Some("write it as `2026-01-05T09:00:00+08:00`".to_owned());
+                self.context.error_hint("FW0402", &at.key("due"), "this is no instant", hint);
+            }
+        }
+        ExpectedClock {
+            sla: clock.into(),
+            state: expect.state.map(ClockWord::name),
+            due: expect.due.clone(),
+            consumed_ms: expect.consumed.as_ref().and_then(|text| self.elapsed(text, &at.key("consumed"))),
+            paused_ms: expect.paused.as_ref().and_then(|text| self.elapsed(text, &at.key("paused"))),
+            cycle: expect.cycle,
+            rungs: expect.rungs.clone(),
+        }
+    }
+
+    /// A duration without days, in milliseconds.
+    fn elapsed(&self, text: &str, at: &At) -> Option<i64> {
+        let parsed = parse_iso(text).filter(|duration| duration.days == 0 && duration.months == 0);
+        if parsed.is_none() {
+            let hint = Some("write open time in hours, minutes and seconds: `PT26H30M`".to_owned());
+            self.context.error_hint("FW0402", at, format!("`{text}` is no span of open time"), hint);
+        }
+        parsed.map(|duration| duration.milliseconds)
     }
 
     fn expected_messages(&self, sent: &[SentExpectation], at: &At) -> Vec<ExpectedMessage> {

@@ -118,7 +118,11 @@ impl<'c> Script<'c, '_> {
 
     fn actor(&self, step: &author::CaseStep, at: &At) -> Option<Actor> {
         let Some(name) = step.actor.as_deref() else { return Some(Actor::System) };
-        let by_nobody = step.advance.is_some() || step.crash.is_some() || step.import.is_some() || step.run.is_some();
+        let by_nobody = step.advance.is_some()
+            || step.crash.is_some()
+            || step.deploy.is_some()
+            || step.import.is_some()
+            || step.run.is_some();
         if by_nobody && step.expect.is_none() {
             self.belongs("as", "a verb of a person, or an `expect`", at);
         }
@@ -131,7 +135,8 @@ impl<'c> Script<'c, '_> {
 
     fn fails(&self, step: &author::CaseStep, has_verb: bool, at: &At) -> Option<CaseFailure> {
         let fails = step.fails.as_ref()?;
-        if !has_verb || step.advance.is_some() || step.crash.is_some() || step.run.is_some() {
+        let cannot = step.advance.is_some() || step.crash.is_some() || step.deploy.is_some() || step.run.is_some();
+        if !has_verb || cannot {
             self.belongs("fails", "a verb that can be refused", at);
         }
         if let Some(pointer) = fails.at.as_ref().filter(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {

@@ -29,6 +29,7 @@ pub(super) fn given(step: &CaseStep) -> Vec<&'static str> {
         ("import", step.import.is_some()),
         ("run", step.run.is_some()),
         ("advance", step.advance.is_some()),
+        ("deploy", step.deploy.is_some()),
         ("crash", step.crash.is_some()),
     ];
     all.into_iter().filter(|(_, given)| *given).map(|(verb, _)| verb).collect()
@@ -94,6 +95,9 @@ impl Script<'_, '_> {
         if let Some(text) = &step.advance {
             let by = self.forward(text, &at.key("advance"))?;
             return Some(CaseVerb::Advance { by, text: text.clone() });
+        }
+        if let Some(patches) = &step.deploy {
+            return Some(CaseVerb::Deploy { patches: patches.clone() });
         }
         step.crash.map(|_| CaseVerb::Crash)
     }
