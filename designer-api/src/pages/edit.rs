@@ -53,6 +53,9 @@ struct FormView {
     errors: Vec<Correction>,
     conflict: Vec<Clash>,
     sections: Vec<Section>,
+    /// `pack.form`, as changes are told, and where to see whether it was this record; "" for a new one.
+    topic: String,
+    watch: String,
     /// Where what is typed is kept; "" where nobody is logged in.
     draft: String,
     /// When the draft was kept that the form shows; "" for none.
@@ -223,6 +226,8 @@ async fn draw(visit: &Visit, seen: &Seen, attempt: Attempt<'_>) -> Result<Respon
             (Some(_), Some(id)) => format!("/api{path}/{id}/draft"),
             (Some(_), None) => format!("/api{path}/{NEW}/draft"),
         },
+        topic: seen.topic(),
+        watch: record_path.as_ref().map(|path| format!("/api{path}?fields=version")).unwrap_or_default(),
         restored: attempt.kept.map(|at| local.instant(at)).unwrap_or_default(),
         key: visit.engine().new_id().to_string(),
         submit: visit

@@ -109,6 +109,16 @@ test("a record that changed elsewhere says so and keeps what is typed", async ({
   expect((await agent.request.patch(`/api/records/ticket/${id}`, change)).ok()).toBe(true);
   await expect(page.locator("#news")).toContainText("此内容已被更改", soon);
   await expect(comment).toHaveValue("写到一半");
+
+  const form = await page.context().newPage();
+  await form.goto(`/records/ticket/${id}/edit`);
+  await form.locator("[name='/subject']").fill("我正在改");
+  const moved = { data: { body: "别人补充的说明" } };
+  expect((await agent.request.patch(`/api/records/ticket/${id}`, moved)).ok()).toBe(true);
+  await expect(form.locator("#news")).toContainText("其他人刚刚更改了此内容", soon);
+  await expect(form.locator("[name='/subject']")).toHaveValue("我正在改");
+  await form.close();
+
   await page.locator("#news").getByRole("button", { name: "重新加载" }).click();
   await expect(page.locator("h1")).toContainText("已经改过的主题");
   await expect(page.locator("#news")).toBeEmpty();

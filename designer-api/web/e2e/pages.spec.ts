@@ -117,6 +117,24 @@ test("open menus and chips", async ({ page }) => {
   expect(complaints).toEqual([]);
 });
 
+test("what changed meanwhile", async ({ page }) => {
+  const complaints = watch(page);
+  await logIn(page, "team_lead");
+  const change = async (id: string) => {
+    const data = { subject: `改于 ${Date.now()}` };
+    expect((await page.request.patch(`/api/records/ticket/${id}`, { data })).ok()).toBe(true);
+  };
+  const [ticket] = await records(page, "ticket", "state == 'routed'");
+  for (const [name, path] of [["list", "/records/ticket"], ["record", `/records/ticket/${ticket!.id}`], ["edit", `/records/ticket/${ticket!.id}/edit`]] as const) {
+    await page.goto(path);
+    if (name === "list") await page.locator("td.tick input").first().check();
+    await change(ticket!.id);
+    await expect(page.locator("#news .banner")).toBeVisible();
+    await inspect(page, `news-${name}`);
+  }
+  expect(complaints).toEqual([]);
+});
+
 test("pages of an administrator", async ({ page, request }) => {
   const complaints = watch(page);
   // Colours are looked at where they are, not on their way.

@@ -135,7 +135,7 @@ async function look(part: HTMLElement): Promise<void> {
   if (!answer.ok) return;
   const told = (await answer.json()) as Told;
   const mark = told.state === undefined ? String(told.version) : `${told.state} ${told.assignee?.id ?? ""}`;
-  if (mark !== part.dataset["mark"]) say("record");
+  if (mark !== part.dataset["mark"]) say(part.dataset["tells"] === "edit" ? "edit" : "record");
 }
 
 async function ask(path: string): Promise<Response | undefined> {
@@ -148,7 +148,7 @@ async function ask(path: string): Promise<Response | undefined> {
 }
 
 /** Says what is new, in the words the page was drawn with; nothing takes back what was said, or what was said of `only`. */
-function say(what: "rows" | "record" | "gone" | undefined, only = "rows"): void {
+function say(what: "rows" | "record" | "edit" | "gone" | undefined, only = "rows"): void {
   const place = document.querySelector<HTMLElement>("#news");
   if (!place) return;
   const said = place.querySelector<HTMLElement>("[data-of]")?.dataset["of"];
