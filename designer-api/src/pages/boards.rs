@@ -78,7 +78,7 @@ pub(super) async fn open(
     let pairs = visit.pairs();
     let range = first(&pairs, "range").map(str::to_owned);
     let timelines = timelines(pack, key, &pairs);
-    let ask = Ask { range: range.clone(), record, timelines, ..Ask::default() };
+    let ask = Ask { range: range.clone(), record, timelines, drill: true, ..Ask::default() };
     let answer = visit.engine().board(pack, &viewer, key, &ask).await?;
     let definition = &pack.boards()[key];
     let local = visit.local(pack);

@@ -49,7 +49,7 @@ async fn report(visit: Visit, Path(name): Path<String>) -> Result<Response, Refu
     let viewer = visit.viewer(&pack);
     let pairs = visit.pairs();
     let range = first(&pairs, "range").map(str::to_owned);
-    let ask = Ask { range: range.clone(), ..Ask::default() };
+    let ask = Ask { range: range.clone(), drill: true, ..Ask::default() };
     let answer = visit.engine().report(&pack, &viewer, &key, &ask).await?;
     let definition = &pack.reports()[&key];
     let local = visit.local(&pack);

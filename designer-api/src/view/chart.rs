@@ -50,6 +50,8 @@ struct Series {
     kind: &'static str,
     values: Vec<Option<String>>,
     texts: Vec<String>,
+    /// Where a number leads to, "" where nowhere.
+    hrefs: Vec<String>,
     /// Whether the number may still grow.
     open: Vec<bool>,
 }
@@ -152,6 +154,7 @@ impl Series {
     fn cut(&mut self, most: usize) {
         self.values.truncate(most);
         self.texts.truncate(most);
+        self.hrefs.truncate(most);
         self.open.truncate(most);
     }
 }
@@ -230,6 +233,7 @@ impl Drawn<'_> {
             kind: "bar",
             values: vec![None; count],
             texts: vec!["–".to_owned(); count],
+            hrefs: vec![String::new(); count],
             open: vec![false; count],
         };
         let keys = self.columns.iter().take_while(|column| column.get("format").is_none()).count();
@@ -237,6 +241,7 @@ impl Drawn<'_> {
             let Some(at) = places.iter().position(|place| place.value == row[self.x]) else { continue };
             series.values[at] = row[column].as_str().map(str::to_owned);
             series.texts[at] = self.text(index, column);
+            series.hrefs[at] = self.rows.cells[index][column].href.clone();
             series.open[at] = self.rows.body["states"][index][column.saturating_sub(keys)] == "provisional";
         }
         series

@@ -13,7 +13,7 @@ use super::chart::{self, Chart};
 use super::field::{Choice, Column, Table, TableRow};
 use super::filters::{Bar, Filter, carried};
 use super::format::{Local, Time, parse_instant};
-use super::query::{Pairs, changed, first};
+use super::query::{Pairs, address, changed, first};
 
 /// Ranges offered beside the definition's own.
 const RANGES: [&str; 7] =
@@ -86,13 +86,14 @@ pub(crate) fn sheet(body: &Json, title: &str, scribe: Scribe<'_>) -> Sheet {
         let states = |index: usize| index.checked_sub(keys).and_then(|index| states[index].as_str()).unwrap_or("ok");
         values.map(|(index, (value, column))| cell(value, column, states(index), scribe)).collect()
     };
-    let rows: Vec<Vec<Cell>> = body["rows"]
+    let mut rows: Vec<Vec<Cell>> = body["rows"]
         .as_array()
         .into_iter()
         .flatten()
         .enumerate()
         .map(|(index, row)| cells(row, &body["states"][index]))
         .collect();
+    lead(&mut rows, body, keys, scribe);
     let sentence = sentence(&rows, &columns, body, keys, scribe.local);
     let chart = chart::chart(
         &chart::Rows {
@@ -115,6 +116,21 @@ pub(crate) fn sheet(body: &Json, title: &str, scribe: Scribe<'_>) -> Sheet {
             rows: rows.into_iter().map(|cells| TableRow { id: String::new(), href: String::new(), cells }).collect(),
             more: None,
         },
+    }
+}
+
+/// Numbers lead to the records they count.
+fn lead(rows: &mut [Vec<Cell>], body: &Json, keys: usize, scribe: Scribe<'_>) {
+    let drill = &body["drill"];
+    let form = drill["form"].as_str().and_then(|form| scribe.pack.forms().get_key_value(form));
+    let Some(path) = form.and_then(|(form, _)| scribe.records(form)) else { return };
+    let view = plain(&drill["view"]);
+    for (row, conditions) in rows.iter_mut().zip(drill["rows"].as_array().into_iter().flatten()) {
+        for (cell, condition) in row.iter_mut().skip(keys).zip(conditions.as_array().into_iter().flatten()) {
+            if let Some(condition) = condition.as_str() {
+                cell.href = address(&path, [("view", view.as_str()), ("filter", condition)]);
+            }
+        }
     }
 }
 

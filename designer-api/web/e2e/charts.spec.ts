@@ -150,6 +150,18 @@ test("the first page stays light, and charts come only where there is one", asyn
   expect(await packed(page, chunk!)).toBeLessThanOrEqual(240 * 1024);
 });
 
+test("a mark leads to the records it counts", async ({ page }) => {
+  await logIn(page, "team_lead");
+  await page.goto("/reports/tickets_by_queue?range=all");
+  const chart = await drawn(page);
+  const row = page.locator("details.data tbody tr").first();
+  const number = (await row.locator("td.n").first().innerText()).trim();
+  const box = (await chart.locator("svg path[fill^='rgb(']").first().boundingBox())!;
+  await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+  await expect(page).toHaveURL(/\/records\/ticket\?view=all&filter=/);
+  await expect(page.locator("#list .pager")).toContainText(number);
+});
+
 test("an agent begins the day at the desk", async ({ page }) => {
   await logIn(page, "agent");
   await expect(page).toHaveURL(/\/boards\/agent_desk$/);

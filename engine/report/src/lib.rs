@@ -19,6 +19,7 @@ mod build;
 pub mod cell;
 mod civil;
 pub mod csv;
+pub mod drill;
 pub mod fault;
 mod finish;
 pub mod format;

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use formwork_core::access::narrowed;
 use formwork_core::{Rejection, RejectionKind, Viewer};
-use formwork_model::pack::analytics::Range;
-use formwork_model::{Key, Pack};
+use formwork_model::expr::{Expr, Ir, Type};
+use formwork_model::pack::analytics::{Range, TileFilter};
+use formwork_model::{Key, Pack, Value};
 use formwork_report::api::Titles;
 use formwork_report::plan::Open;
 use formwork_report::{Plan, Refusal, Table, api, csv};
@@ -23,6 +25,8 @@ pub struct Ask {
     pub range: Option<String>,
     /// Show the plan beside the answer.
     pub explain: bool,
+    /// Tell of each number of a report which records it counts.
+    pub drill: bool,
     /// The record of a board `for` a form.
     pub record: Option<Uuid>,
     /// Of timelines by tile: the kinds wanted, and where the page starts.
@@ -47,6 +51,9 @@ impl Engine {
         let titles = self.titles(pack, viewer, &table).await?;
         let mut body = api::report(&table, &viewer.language, &titles).map_err(failed)?;
         explain(&mut body, explained);
+        if ask.drill {
+            drill(pack, viewer, report, &table, &mut body);
+        }
         Ok(body)
     }
 
@@ -112,6 +119,29 @@ pub(crate) fn explain(body: &mut Json, explained: Option<Json>) {
     if let Some(explained) = explained {
         body["explain"] = explained;
     }
+}
+
+/// `"drill": {"form", "view", "rows": [[condition]]}`: which records each number counts, where the report says where they
+/// are shown and the viewer may ask for them; a column they may not ask for has none.
+pub(crate) fn drill(pack: &Arc<Pack>, viewer: &Viewer, report: &Key, table: &Table, body: &mut Json) {
+    let Some(report) = pack.reports().get(report) else { return };
+    let Some(opens) = &report.drill else { return };
+    let mut rows = formwork_report::drill::conditions(pack, report, table);
+    for column in 0..report.metrics.len() {
+        // Rows differ by literals alone, so one tells of all.
+        let first = rows.iter().find_map(|row| row[column].clone());
+        let hidden = table.metrics.get(column).is_none_or(|column| column.hidden);
+        if hidden || !first.is_some_and(|source| may_ask(pack, viewer, &opens.form, source)) {
+            rows.iter_mut().for_each(|row| row[column] = None);
+        }
+    }
+    body["drill"] = json!({"form": opens.form, "view": opens.view, "rows": rows});
+}
+
+/// Whether the viewer may narrow a list by that condition.
+fn may_ask(pack: &Arc<Pack>, viewer: &Viewer, form: &Key, source: String) -> bool {
+    let expr = Expr { source, ty: Type::Boolean, ir: Ir::Literal(Value::Boolean(true)) };
+    narrowed(pack, viewer, &TileFilter { form: form.clone(), expr }, None).is_some()
 }
 
 pub(crate) fn refused(refusal: Refusal) -> Failure {

@@ -14,7 +14,7 @@ use formwork_report::api;
 use formwork_store::Failure;
 
 use crate::Engine;
-use crate::analytics::{Ask, explain, failed, refused};
+use crate::analytics::{Ask, drill, explain, failed, refused};
 use crate::questions::ListRequest;
 use crate::timeline::TimelineRequest;
 
@@ -97,6 +97,9 @@ impl Engine {
                 }
                 .map_err(failed)?;
                 explain(&mut body, explained);
+                if let (TileKind::Report { report, filter: None, .. }, true) = (&tile.kind, ask.drill) {
+                    drill(pack, viewer, report, &table, &mut body);
+                }
                 Ok(body)
             }
             TileKind::List { form, view, filter, limit } => {

@@ -1,6 +1,7 @@
 //! Boards that are the page of a record, over HTTP and on both stores: what they count, and what they must not tell.
 
 use reqwest::Method;
+use scraper::{Html, Selector};
 use serde_json::{Value as Json, json};
 
 use formwork_runtime::cases::Host;
@@ -217,7 +218,48 @@ async fn a_picture_shows_no_more_than_its_reader_reads(host: &dyn Host) {
     assert_eq!((&series[0]["label"], &series[0]["values"]), (&json!("Tickets"), &json!(["2", "1"])));
 }
 
+/// A number leads to the very records it counts, and to none where its reader may not ask for them.
+async fn a_number_leads_to_its_records(host: &dyn Host) {
+    let (server, cat, _, _) = scene_with(host, |files| {
+        files.push((
+            "metrics/uncoded.json".to_owned(),
+            r#"{"label": "Without a code", "type": "count", "dataset": "tickets", "where": "code == null"}"#.to_owned(),
+        ));
+        for (path, text) in files {
+            if path == "reports/by_queue.json" {
+                *text = text.replace(
+                    r#"["tickets"], "by": {"#,
+                    r#"["tickets", "uncoded"], "drill": {"open": {"form": "ticket", "view": "all"}}, "by": {"day": {"grain": "day"}, "#,
+                );
+            }
+        }
+    })
+    .await;
+    let mia = server.user("mia", &["lead"], &["a", "b"]).await;
+    for (reader, columns) in [(&cat, 1), (&mia, 2)] {
+        for range in ["past%207%20days", "all"] {
+            let (_, page) = text(reader, &format!("/reports/by_queue?range={range}")).await;
+            let html = Html::parse_document(&page);
+            let anchors = Selector::parse("td.n > a").expect("a selector");
+            let links: Vec<(String, String)> = html
+                .select(&anchors)
+                .map(|link| (link.attr("href").unwrap_or_default().to_owned(), link.text().collect::<String>()))
+                .filter(|(_, number)| number != "0")
+                .collect();
+            drop(html);
+            let counted: Vec<&str> = links.iter().map(|(_, number)| number.as_str()).collect();
+            assert_eq!(counted, if columns == 2 { vec!["2", "2", "1", "1"] } else { vec!["2", "1"] }, "{page}");
+            for (href, number) in links {
+                let (status, listed) = reader.get(&format!("/api{href}")).await;
+                assert_eq!(status, 200, "{href}: {listed}");
+                assert_eq!(listed["total"]["value"].to_string(), number, "{href}");
+            }
+        }
+    }
+}
+
 on_both_stores!(
+    a_number_leads_to_its_records,
     a_board_is_about_its_record,
     a_board_tells_no_more_than_its_reader_reads,
     a_picture_shows_no_more_than_its_reader_reads,

@@ -77,6 +77,12 @@ export class Chart extends HTMLElement {
     const colours = palette(this.box);
     this.explain(picture, colours.series);
     this.chart ??= init(this.plot, null, { renderer: "svg" });
+    // A mark leads where its number in the table does.
+    this.chart.off("click");
+    this.chart.on("click", ({ seriesIndex, dataIndex }) => {
+      const href = picture.series[seriesIndex ?? 0]?.hrefs[dataIndex];
+      if (href) location.assign(href);
+    });
     this.chart.setOption(options(picture, colours, tip), { notMerge: true });
   }
 

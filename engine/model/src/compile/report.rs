@@ -7,12 +7,12 @@ use indexmap::IndexMap;
 use crate::diagnostic::At;
 use crate::documents::report::{By as AuthorBy, GrainWord, Params, Report as AuthorReport, Total};
 use crate::documents::{Kind, dataset};
-use crate::pack::analytics::{By, Dataset, Grain, Metric, Range, Report};
+use crate::pack::analytics::{By, Dataset, Grain, Metric, Opens, Range, Report};
 use crate::{Key, documents::metrics};
 
 use super::context::Context;
 use super::load::Document;
-use super::visual;
+use super::{pack, visual};
 
 /// Most rows where a report says nothing.
 const LIMIT_DEFAULT: u32 = 1_000;
@@ -43,10 +43,36 @@ pub(super) fn compile(
         sort: sort(context, author, &at.key("sort")),
         grand_total: author.totals.iter().any(|total| matches!(total, Total::Grand)),
         limit: author.limit.unwrap_or(LIMIT_DEFAULT),
+        drill: drill(context, author, &metrics, &at.key("drill").key("open")),
         metrics,
         by,
         visual,
     }
+}
+
+/// The rows of the view are those that a number counts, so it leaves none out, and they are of one form.
+fn drill(context: &Context<'_>, author: &AuthorReport, metrics: &[Key], at: &At) -> Option<Opens> {
+    let open = &author.drill.as_ref()?.open;
+    let form = Key::from(open.form.as_str());
+    if !context.refers(Kind::Form, &form, &at.key("form"))
+        || !pack::view_exists(context, &form, &open.view, &at.key("view"))
+    {
+        return None;
+    }
+    let view = context.documents.forms.get(&form).and_then(|form| form.body.views.get(&open.view));
+    if view.is_some_and(|view| view.filter.is_some()) {
+        let message = format!("the view `{}` leaves records out that a number counts", open.view);
+        context.error_hint("FW0405", &at.key("view"), message, "name a view without `where`".to_owned());
+    }
+    for metric in metrics {
+        let Some(other) = dataset_of(context, metric).map(|dataset| dataset.body.source.form.as_str()) else {
+            continue;
+        };
+        if *other != *form {
+            context.error("FW0405", &at.key("form"), format!("`{metric}` counts records of `{other}`"));
+        }
+    }
+    Some(Opens { form, view: open.view.as_str().into() })
 }
 
 /// The range of `params`, where there is one.

@@ -32,6 +32,26 @@ pub struct Report {
     pub limit: Option<u32>,
     /// Its picture, above the table.
     pub visual: Option<Visual>,
+    /// Where its numbers lead to.
+    pub drill: Option<Drill>,
+}
+
+/// Where the numbers of a report lead to.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drill {
+    /// The records behind a number.
+    pub open: DrillOpen,
+}
+
+/// The records behind a number: a view, narrowed to what the number counts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillOpen {
+    /// The form whose records every metric of the report counts.
+    pub form: String,
+    /// A view of it that leaves no record out.
+    pub view: String,
 }
 
 /// A picture of a report: columns of its table as channels.

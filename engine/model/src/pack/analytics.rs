@@ -147,6 +147,17 @@ pub struct Report {
     pub limit: u32,
     /// Its picture.
     pub visual: Option<Visual>,
+    /// The view that shows the records behind a number.
+    pub drill: Option<Opens>,
+}
+
+/// A view that shows records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opens {
+    /// The form.
+    pub form: Key,
+    /// The view.
+    pub view: Key,
 }
 
 /// A picture of a report: columns of its table as channels.

@@ -7,7 +7,7 @@ export type Picture = {
   x: string[];
   ticks: string[];
   axes: { format: "number" | "percent" | "money"; whole: boolean; currency: string }[];
-  series: { label: string; axis: number; kind: "line" | "area" | "bar" | "pie"; values: (string | null)[]; texts: string[]; open: boolean[] }[];
+  series: { label: string; axis: number; kind: "line" | "area" | "bar" | "pie"; values: (string | null)[]; texts: string[]; hrefs: string[]; open: boolean[] }[];
   goal: { value: string; text: string } | null;
 };
 
@@ -71,7 +71,7 @@ function pie(picture: Picture, colours: Colours) {
   const data = picture.series[0]?.values.map((value, index) => ({ name: picture.x[index] ?? "", value: Number(value ?? 0) }));
   const itemStyle = { borderColor: colours.card, borderWidth: 2 };
   const emphasis = { scale: false, itemStyle: { opacity: 0.85 } };
-  return [{ type: "pie", radius: ["56%", "96%"], center: ["50%", "50%"], startAngle: 90, label: { show: false }, itemStyle, emphasis, data }];
+  return [{ type: "pie", radius: ["56%", "96%"], center: ["50%", "50%"], startAngle: 90, label: { show: false }, cursor: picture.series[0]?.hrefs.some((href) => href) ? "pointer" : "default", itemStyle, emphasis, data }];
 }
 
 function grid(picture: Picture, colours: Colours): EChartsCoreOption {
@@ -133,7 +133,7 @@ function mark(picture: Picture, colours: Colours, one: Picture["series"][number]
   // A period that is not over is drawn pale: its number will grow.
   const data = one.values.map((value, at) => ({ value: value === null ? null : Number(value), ...(one.open[at] && { itemStyle: { opacity: 0.45 } }) }));
   const goal = index === 0 && picture.goal ? { markLine: goalLine(picture, colours) } : {};
-  const shared = { name: one.label, data, ...goal, [flat ? "xAxisIndex" : "yAxisIndex"]: one.axis, emphasis: { focus: "none" }, cursor: "default" };
+  const shared = { name: one.label, data, ...goal, [flat ? "xAxisIndex" : "yAxisIndex"]: one.axis, emphasis: { focus: "none" }, cursor: one.hrefs.some((href) => href) ? "pointer" : "default" };
   if (one.kind === "bar") {
     const round = flat ? [0, 3, 3, 0] : [3, 3, 0, 0];
     return {
