@@ -48,13 +48,7 @@ impl Engine {
         new: &str,
         secret: Option<&str>,
     ) -> Result<(), Failure> {
-        // Whoever found an open screen must not guess the password there.
-        self.gate.admit(&user.login, by.address)?;
         let mut errors = Errors::default();
-        if !self.is_password(Some(user), old).await? {
-            errors.add("password_wrong", "/old");
-            errors.none()?;
-        }
         let length = new.chars().count();
         let different = new.chars().collect::<std::collections::HashSet<_>>().len();
         if length < PASSWORD_MIN {
@@ -65,6 +59,12 @@ impl Engine {
             errors.add("password_easy", "/new");
         } else if new == old {
             errors.add("password_same", "/new");
+        }
+        errors.none()?;
+        // Whoever found an open screen must not guess the password there: only this counts as a try.
+        self.gate.admit(&user.login, by.address)?;
+        if !self.is_password(Some(user), old).await? {
+            errors.add("password_wrong", "/old");
         }
         errors.none()?;
         let password = new.to_owned();
