@@ -145,7 +145,7 @@ test("pages of an administrator", async ({ page, request }) => {
   // Colours are looked at where they are, not on their way.
   await page.emulateMedia({ reducedMotion: "reduce" });
   await logIn(page, "admin");
-  // Somebody is written to, so that a message is on its way.
+  // Somebody is written to, so that a message is on its way; whether it is there yet depends on the moment.
   await request.post("/api/session", { data: { login: "agent", password: "demo" } });
   const some = await request.get("/api/records/customer", { params: { limit: "1" } });
   const customer = ((await some.json()) as { items: { id: string }[] }).items[0]!.id;
