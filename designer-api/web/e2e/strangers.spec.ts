@@ -61,3 +61,14 @@ test("without JavaScript it is filed and followed, too", async ({ browser }) => 
   await follow(page, reference);
   await expect(page.locator(".stages")).toBeVisible();
 });
+
+test("whoever is quicker than the work of the browser waits for it", async ({ browser }) => {
+  const page = await anybody(browser);
+  // Scripts of the page have run by then, its work has only begun.
+  await page.addInitScript(() => document.addEventListener("DOMContentLoaded", () => document.querySelector<HTMLFormElement>("#form")?.requestSubmit(), { once: true }));
+  const posted = page.waitForRequest((request) => request.method() === "POST");
+  await page.goto("/p/ticket");
+  const proof = new URLSearchParams((await posted).postData() ?? "").get("_proof");
+  expect(proof).toMatch(/^\d+$/);
+  await expect(page.locator("#summary")).toBeVisible();
+});

@@ -7,7 +7,20 @@ const bits = 14;
 const batch = 200;
 
 export function watchWork(): void {
-  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-work]")) void work(form);
+  const working = new Map<EventTarget, Promise<void>>();
+  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-work]")) {
+    working.set(form, work(form).finally(() => working.delete(form)));
+  }
+  // Whoever is quicker than the work waits for it: a form sent without it counts against the address four times.
+  const wait = (event: SubmitEvent) => {
+    const form = event.target as HTMLFormElement;
+    const work = working.get(form);
+    if (!work) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    void work.then(() => form.requestSubmit(event.submitter));
+  };
+  document.addEventListener("submit", wait, { capture: true });
 }
 
 async function work(form: HTMLFormElement): Promise<void> {
