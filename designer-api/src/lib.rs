@@ -4,6 +4,7 @@ pub mod api;
 pub mod assets;
 pub mod cli;
 pub mod i18n;
+pub mod meters;
 pub mod pages;
 pub mod server;
 pub mod session;

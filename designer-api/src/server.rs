@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -14,6 +14,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use formwork_runtime::Engine;
 
+use crate::meters::{Meters, measured};
 use crate::strangers::Strangers;
 use crate::view::templates::Templates;
 use crate::{api, assets, pages};
@@ -26,6 +27,8 @@ pub struct Server {
     pub templates: Templates,
     /// Users to be offered on the log-in page of a demonstration: (login, name).
     pub demo_users: Vec<(String, String)>,
+    /// What is told to monitoring.
+    pub meters: Meters,
     /// What holds back people who are not logged in.
     pub strangers: Strangers,
     /// Whether time moves only when somebody moves it.
@@ -60,5 +63,6 @@ pub fn router(server: Arc<Server>) -> Router {
             HeaderValue::from_static("private, no-cache"),
         ))
         .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(server.clone(), measured))
         .with_state(server)
 }

@@ -50,6 +50,7 @@ impl TestServer {
             engine: engine.clone(),
             templates: Templates::new(),
             demo_users: Vec::new(),
+            meters: Default::default(),
             strangers: Default::default(),
             virtual_clock: false,
         };

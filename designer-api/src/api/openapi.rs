@@ -239,7 +239,8 @@ fn of_pack(path: &str, method: &str, operation: &mut Value) {
 /// Path, method, what it does.
 pub const FIXED: &[(&str, &str, &str)] = &[
     ("/healthz", "get", "The process lives"),
-    ("/readyz", "get", "The process can serve"),
+    ("/readyz", "get", "The process can serve, and how late the first timer is"),
+    ("/metrics", "get", "What monitoring reads, as OpenMetrics text; for administrators"),
     ("/api/session", "post", "Log in"),
     ("/api/session", "get", "Who am I"),
     ("/api/session", "delete", "Log out"),

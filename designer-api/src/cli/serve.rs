@@ -71,6 +71,7 @@ impl Serve {
             engine: engine.clone(),
             templates: Templates::new(),
             demo_users,
+            meters: Default::default(),
             strangers: Default::default(),
             virtual_clock: self.virtual_clock,
         });

@@ -5,11 +5,21 @@
 //!                                      viewer                    (columnar, or the reference interpreter)
 //! ```
 //! Executors return partial aggregates only; ratios, totals, comparison, sorting and formatting run here, once. Time zones
-//! are resolved to UTC edges before an executor runs. A plan without the viewer's predicate does not compile into `run`:
+//! are resolved to UTC edges before an executor runs. A plan with the viewer's predicate runs,
 //!
-//! ```compile_fail
-//! fn run(executor: &dyn formwork_report::Executor, plan: formwork_report::Plan<formwork_report::plan::Open>) {
-//!     let _ = executor.run(&plan, Default::default(), &Default::default());
+//! ```
+//! use formwork_report::{Budget, Executor, Plan, plan::Policed};
+//! fn run(executor: &dyn Executor, plan: &Plan<Policed>) {
+//!     let _ = executor.run(plan, Default::default(), &Budget::default());
+//! }
+//! ```
+//!
+//! and one without it does not compile:
+//!
+//! ```compile_fail,E0308
+//! use formwork_report::{Budget, Executor, Plan, plan::Open};
+//! fn run(executor: &dyn Executor, plan: &Plan<Open>) {
+//!     let _ = executor.run(plan, Default::default(), &Budget::default());
 //! }
 //! ```
 

@@ -24,7 +24,7 @@ use crate::statement::{Row, Select};
 /// Days after which an import that nobody touched any more is removed, its file and what it could undo with it.
 pub const KEPT_DAYS: i64 = 30;
 /// States in which somebody works on it: never removed, and taken up again where the worker died.
-const UNDER_WAY: &str = "('checking', 'running', 'cancelling', 'undoing')";
+pub(crate) const UNDER_WAY: &str = "('checking', 'running', 'cancelling', 'undoing')";
 /// Rows of one statement.
 const BATCH: usize = 500;
 

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod audit;
+mod backlog;
 mod catalogue;
 mod changes;
 mod clocks;
@@ -51,6 +52,7 @@ use formwork_model::{Key, Pack};
 
 pub use accounts::{People, Session, Token, UserFilter};
 pub use audit::{Audit, AuditFilter, Audited};
+pub use backlog::Backlog;
 pub use decide::Decider;
 pub use deployment::{Deploy, DeployFailure, Migration, Step};
 pub use imports::{ImportJob, ImportRow, ImportRows, KEPT_DAYS};
@@ -558,8 +560,10 @@ pub trait Store: People + Operations + Send + Sync + 'static {
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<(i64, Event)>, Fault>;
     /// Removes what nobody asks for any more: old replies, sessions that are over, old imports.
     async fn clean(&self, at: DateTime<Utc>) -> Result<(), Fault>;
-    /// Whether the store answers and its system tables are there.
-    async fn ready(&self) -> Result<(), Fault>;
+    /// How much is open, late or broken.
+    async fn backlog(&self, at: DateTime<Utc>) -> Result<Backlog, Fault>;
+    /// Whether the store answers: the version of its system tables.
+    async fn ready(&self) -> Result<i64, Fault>;
     /// Flushes and closes.
     async fn close(&self);
 }

@@ -21,9 +21,9 @@ use crate::engine::{Command, Engine};
 use crate::load::{Context, Load, Locking, RecordLoad, page};
 use crate::statement::Select;
 use crate::{
-    Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault,
+    Backlog, Change, ClaimedMessage, Committed, Delivery, Deploy, DeployFailure, Deployment, DueTimer, Failure, Fault,
     ImportJob, ImportRow, ImportRows, Kept, Migration, NotTogether, Question, StoppedInstance, Store, Submission, User,
-    Waiting, clocks, imports, kept, people, work, write,
+    Waiting, backlog, clocks, imports, kept, people, work, write,
 };
 
 #[async_trait]
@@ -389,9 +389,13 @@ impl<E: Engine> Store for E {
         self.change(outdated(self.dialect(), at)).await.map(drop)
     }
 
-    async fn ready(&self) -> Result<(), Fault> {
+    async fn backlog(&self, at: DateTime<Utc>) -> Result<Backlog, Fault> {
+        backlog::backlog(self, at).await
+    }
+
+    async fn ready(&self) -> Result<i64, Fault> {
         let sql = "SELECT value FROM fw_meta WHERE name = 'schema'".to_owned();
-        first_integer(self.rows(Select::new(sql, Vec::new(), [ColumnKind::Integer])).await?).map(|_| ())
+        first_integer(self.rows(Select::new(sql, Vec::new(), [ColumnKind::Integer])).await?)
     }
 
     async fn close(&self) {

@@ -18,6 +18,7 @@ mod lists;
 mod live;
 mod locks;
 mod messages;
+mod monitoring;
 mod nodes;
 mod operations;
 mod pages;

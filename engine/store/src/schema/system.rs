@@ -40,6 +40,7 @@ pub(crate) const STEPS: &[&[&str]] = &[
         "CREATE INDEX fw_outbox_channel ON fw_outbox (channel, next_at, message_key) WHERE state IN ('pending', 'leased')",
         "CREATE INDEX fw_outbox_due ON fw_outbox (next_at) WHERE state IN ('pending', 'leased')",
         "CREATE INDEX fw_outbox_created ON fw_outbox (created_at)",
+        "CREATE INDEX fw_outbox_failed ON fw_outbox (created_at) WHERE state = 'failed'",
         "CREATE TABLE fw_event (number @number, at @time NOT NULL, pack @text NOT NULL, form @text, record @id, instance @id, kind @text NOT NULL, step @text, activation @int, actor @id, actor_kind @text NOT NULL, data @json NOT NULL)",
         "CREATE INDEX fw_event_record ON fw_event (record, number)",
         "CREATE INDEX fw_event_instance ON fw_event (instance, number)",
