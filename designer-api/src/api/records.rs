@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use formwork_core::change::Reply;
 use formwork_core::stimulus::Effects;
+use formwork_core::viewer::ViewerKind;
 use formwork_core::{Act, RejectionKind, Viewer};
 use formwork_model::{Key, Pack};
 use formwork_runtime::questions::ListRequest;
@@ -23,6 +24,7 @@ use super::once::Once;
 use super::patch::merge_patch;
 use super::problem::{Answer, Problem, problem};
 use super::request::{Older, if_match, names, object};
+use super::track::reference;
 use crate::server::Server;
 use crate::session::{Address, Caller};
 
@@ -252,7 +254,14 @@ async fn record(server: &Server, pack: &Arc<Pack>, viewer: &Viewer, form: &Key, 
     let Reply::Record { id, version, .. } = committed.reply else { return Err(unexpected(committed)) };
     let mut body = match server.engine.record(pack, viewer, form, id).await {
         Ok(body) => body,
-        Err(Failure::Rejected(rejection)) if hides(rejection.kind) => json!({"id": id, "version": version}),
+        Err(Failure::Rejected(rejection)) if hides(rejection.kind) => {
+            let mut body = json!({"id": id, "version": version});
+            // Whoever is not logged in follows it by this, as on the page that says thanks.
+            if viewer.kind == ViewerKind::Public {
+                body["reference"] = json!(reference(server, pack, pack.form(form), id).await?);
+            }
+            body
+        }
         Err(failure) => return Err(failure.into()),
     };
     body["seq"] = json!(newest(server, committed).await?);

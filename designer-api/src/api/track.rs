@@ -8,9 +8,10 @@ use axum::extract::{Query, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::Value;
+use uuid::Uuid;
 
 use formwork_core::wire::folded;
-use formwork_core::{Rejection, RejectionKind};
+use formwork_core::{Rejection, RejectionKind, Viewer};
 use formwork_model::Pack;
 use formwork_model::pack::form::Form;
 use formwork_model::pack::public::Track;
@@ -30,6 +31,15 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 /// How the records of a form are followed, if they are.
 pub(crate) fn followed(form: &Form) -> Option<&Track> {
     form.track()
+}
+
+/// What the sender keeps: the value that finds the record, where it is followed; else "".
+pub(crate) async fn reference(server: &Server, pack: &Arc<Pack>, form: &Form, id: Uuid) -> Result<String, Failure> {
+    let Some(proof) = form.track().and_then(|track| track.by.first()) else { return Ok(String::new()) };
+    let key = proof.key(form).clone();
+    let (system, fields) = (Viewer::system("en"), Some(vec![key.to_string()]));
+    let record = server.engine.record_with(pack, &system, &form.key, id, fields).await?;
+    Ok(record[&*key].as_str().unwrap_or_default().to_owned())
 }
 
 /// What somebody asks who is not logged in.

@@ -21,6 +21,7 @@ use super::errors::Refusal;
 use super::shell::Page;
 use super::visit::{Visit, see_other};
 use crate::api::problem::Problem;
+use crate::api::track::reference;
 use crate::server::Server;
 use crate::session::{Address, Caller};
 use crate::strangers::{challenge, has_worked};
@@ -109,7 +110,7 @@ async fn create(
             let Reply::Record { id, .. } = committed.reply else {
                 return Ok(see_other(visit.uri.path(), None));
             };
-            let reference = reference(&visit, &seen, id).await?;
+            let reference = reference(&visit.server, &seen.pack, &seen.form, id).await?;
             Ok(see_other(&address(&format!("{}/sent", visit.uri.path()), [("no", reference.as_str())]), None))
         }
         Err(Failure::Rejected(rejection)) if rejection.kind == RejectionKind::Invalid => {
@@ -148,16 +149,6 @@ fn open(visit: &Visit, form: &str) -> Result<Seen, Problem> {
     let seen = Seen::new(&pack, &key, &Viewer::public(&visit.caller.language));
     let is_open = seen.form.public.as_ref().is_some_and(|public| public.form) && seen.can_create();
     is_open.then_some(seen).ok_or_else(|| Problem::not_found("form", form))
-}
-
-/// What the sender keeps: the value that finds the record, where it is followed.
-async fn reference(visit: &Visit, seen: &Seen, id: uuid::Uuid) -> Result<String, Refusal> {
-    let track = seen.form.track();
-    let Some(proof) = track.and_then(|track| track.by.first()) else { return Ok(String::new()) };
-    let key = proof.key(&seen.form).clone();
-    let (engine, system) = (visit.engine(), Viewer::system(&visit.caller.language));
-    let record = engine.record_with(&seen.pack, &system, &seen.form.key, id, Some(vec![key.to_string()])).await?;
-    Ok(record[&*key].as_str().unwrap_or_default().to_owned())
 }
 
 /// Where what was sent is followed; "" where it is not.

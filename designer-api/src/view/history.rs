@@ -1,9 +1,13 @@
 //! What happened to a record, in words.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use formwork_model::Key;
 use formwork_model::pack::form::Field;
+use formwork_model::pack::workflow::Workflow;
 
 use super::cell::{Scribe, plain};
 use super::format::{Time, parse_instant};
@@ -109,8 +113,10 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
         _ => return None,
     };
     let actor = match (item["actor"]["name"].as_str(), item["actor_kind"].as_str()) {
+        // These happen by themselves, whoever's deed it was that they followed.
+        _ if is_nobodys(name) => String::new(),
         (Some(name), _) => name.to_owned(),
-        (None, Some("public")) => local.say("activity.public", &[]),
+        (None, Some("public")) if name != "message.stored" => local.say("activity.public", &[]),
         (None, _) => local.say("activity.system", &[]),
     };
     let changes = if name == "record.updated" { changes(&item["data"]["diff"], seen, scribe) } else { Vec::new() };
@@ -122,7 +128,7 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
         kind: if item["actor"].is_null() && kind == "change" { "system" } else { kind },
         who: Who::named(&actor),
         at: local.time(parse_instant(item["at"].as_str()?)?),
-        text: words(name, item, scribe),
+        text: words(name, item, seen, scribe),
         title: String::new(),
         href: String::new(),
         body: if kind == "comment" { plain(&item["data"]["text"]) } else { String::new() },
@@ -132,13 +138,20 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
     })
 }
 
+/// Whether the words of an event name nobody who did it.
+fn is_nobodys(name: &str) -> bool {
+    name.starts_with("clock.")
+        || matches!(name, "instance.started" | "instance.completed" | "message.received" | "incident.opened")
+}
+
 /// The act in words, with the step or the way out where the event names one.
-fn words(name: &str, item: &Json, scribe: Scribe<'_>) -> String {
+fn words(name: &str, item: &Json, seen: &Seen, scribe: Scribe<'_>) -> String {
     let local = scribe.local;
-    let step = item["step"].as_str().map(|step| label_of_step(step, scribe)).unwrap_or_default();
+    let form = &seen.form.key;
+    let step = item["step"].as_str().map(|step| label_of_step(form, step, scribe)).unwrap_or_default();
     let outcome = item["data"]["outcome_label"].as_str().map(str::to_owned);
-    let outcome =
-        outcome.or_else(|| Some(label_of_outcome(item["step"].as_str()?, item["data"]["outcome"].as_str()?, scribe)));
+    let outcome = outcome
+        .or_else(|| Some(label_of_outcome(form, item["step"].as_str()?, item["data"]["outcome"].as_str()?, scribe)));
     let clock = item["data"]["sla"].as_str().map(|_| label_of_clock(&item["data"], scribe)).unwrap_or_default();
     let values = [("step", &*step), ("outcome", &*outcome.unwrap_or_default()), ("clock", &*clock)];
     local.say(&format!("event.{name}"), &values)
@@ -150,13 +163,18 @@ fn label_of_clock(data: &Json, scribe: Scribe<'_>) -> String {
     found.map_or_else(|| sla.to_owned(), |sla| sla.label.get(&scribe.local.language).to_owned())
 }
 
-fn label_of_step(step: &str, scribe: Scribe<'_>) -> String {
-    let mut nodes = scribe.pack.workflows().values().filter_map(|workflow| workflow.graph.nodes.get(step));
+/// The workflows of a form; a step of the same key in another one is another step.
+fn workflows<'s>(form: &'s Key, scribe: Scribe<'s>) -> impl Iterator<Item = &'s Arc<Workflow>> {
+    scribe.pack.workflows().values().filter(move |workflow| workflow.form.as_ref() == Some(form))
+}
+
+fn label_of_step(form: &Key, step: &str, scribe: Scribe<'_>) -> String {
+    let mut nodes = workflows(form, scribe).filter_map(|workflow| workflow.graph.nodes.get(step));
     nodes.next().map_or_else(|| step.to_owned(), |node| node.label.get(&scribe.local.language).to_owned())
 }
 
-fn label_of_outcome(step: &str, outcome: &str, scribe: Scribe<'_>) -> String {
-    let found = scribe.pack.workflows().values().find_map(|workflow| {
+fn label_of_outcome(form: &Key, step: &str, outcome: &str, scribe: Scribe<'_>) -> String {
+    let found = workflows(form, scribe).find_map(|workflow| {
         let form = workflow.graph.nodes.get(step)?.task_form()?;
         Some(form.outcomes.get(outcome)?.label.get(&scribe.local.language).to_owned())
     });

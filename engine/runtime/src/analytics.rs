@@ -116,7 +116,11 @@ impl Ask {
 }
 
 pub(crate) fn explain(body: &mut Json, explained: Option<Json>) {
-    if let Some(explained) = explained {
+    if let Some(mut explained) = explained {
+        // How many rows there are in all is nothing for whoever reads some of them only.
+        for branch in explained["branches"].as_array_mut().into_iter().flatten() {
+            branch.as_object_mut().map(|branch| branch.shift_remove("rows_scanned"));
+        }
         body["explain"] = explained;
     }
 }

@@ -86,7 +86,7 @@ async fn a_page_counts_down(host: &dyn Host) {
     wait(&server, 4).await;
     let html = page(&ann, &id).await;
     assert_eq!(shown(&html), ("1 h overdue".to_owned(), "due bad".to_owned(), Some("-3600000".to_owned())));
-    assert!(html.contains("the deadline “Resolve” passed"), "the history tells it");
+    assert!(html.contains("The deadline “Resolve” passed"), "the history tells it");
 }
 
 async fn page(client: &Client, id: &str) -> String {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use formwork_model::expr::Type;
 use formwork_model::pack::form::{Field, FieldKind, Level, Mask};
 use formwork_model::{Key, Pack};
 
@@ -59,7 +60,9 @@ fn shown(
     let mut data = event.data.clone();
     if let Some(diff) = data.get_mut("diff").and_then(Json::as_array_mut) {
         let operations = std::mem::take(diff);
-        *diff = operations.into_iter().filter_map(|operation| visible(projection, operation)).collect();
+        for operation in operations {
+            diff.extend(visible(presenter, projection, operation)?);
+        }
         if diff.is_empty() && event.kind == "record.updated" {
             return Ok(None);
         }
@@ -91,56 +94,68 @@ fn shown(
     })))
 }
 
-/// An operation of a diff with its values masked; none where the path is not for this viewer.
-fn visible(projection: &Projection, mut operation: Json) -> Option<Json> {
-    let path = operation["path"].as_str()?.to_owned();
+/// An operation of a diff as the viewer sees its values; none where the path is not for them.
+fn visible(presenter: &mut Presenter<'_>, projection: &Projection, mut operation: Json) -> Result<Option<Json>, Stop> {
+    let path = operation["path"].as_str().unwrap_or_default().to_owned();
     let mut parts = path.split('/').skip(1);
-    let (position, field) = projection.form().field(parts.next()?)?;
+    let Some((position, field)) = parts.next().and_then(|key| projection.form().field(key)) else { return Ok(None) };
     let level = projection.levels().field(position);
     if level == Level::None {
-        return None;
+        return Ok(None);
     }
-    match (&field.kind, parts.next(), parts.next()) {
+    let (field, level) = match (&field.kind, parts.next(), parts.next()) {
         (FieldKind::Table { fields, .. }, Some(_), Some(key)) => {
-            let place = fields.iter().position(|field| *field.key == *key)?;
-            let level = projection.levels().row_field(position, place);
-            (level > Level::None).then(|| mask_values(&mut operation, &fields[place], level))?;
+            let Some(place) = fields.iter().position(|field| *field.key == *key) else { return Ok(None) };
+            (&fields[place], projection.levels().row_field(position, place))
         }
         (FieldKind::Table { fields, .. }, Some(_), None) => {
             for name in ["value", "old"] {
-                mask_row(projection, position, fields, &mut operation[name]);
+                show_row(presenter, projection, position, fields, &mut operation[name])?;
             }
+            return Ok(Some(operation));
         }
-        _ => mask_values(&mut operation, field, level),
+        _ => (field, level),
+    };
+    for name in ["value", "old"] {
+        if let Some(value) = operation.get_mut(name) {
+            show(presenter, value, field, level)?;
+        }
     }
-    Some(operation)
+    Ok((level > Level::None).then_some(operation))
 }
 
-fn mask_row(projection: &Projection, position: usize, fields: &[Field], row: &mut Json) {
-    let Some(row) = row.as_object_mut() else { return };
+fn show_row(
+    presenter: &mut Presenter<'_>,
+    projection: &Projection,
+    position: usize,
+    fields: &[Field],
+    row: &mut Json,
+) -> Result<(), Stop> {
+    let Some(row) = row.as_object_mut() else { return Ok(()) };
     for (place, field) in fields.iter().enumerate() {
-        match projection.levels().row_field(position, place) {
-            Level::None => {
-                row.shift_remove(&*field.key);
-            }
-            Level::Mask => {
-                if let Some(value) = row.get_mut(&*field.key) {
-                    mask_value(value, field.mask);
-                }
-            }
-            _ => {}
+        let level = projection.levels().row_field(position, place);
+        if level == Level::None {
+            row.shift_remove(&*field.key);
+        } else if let Some(value) = row.get_mut(&*field.key) {
+            show(presenter, value, field, level)?;
         }
     }
+    Ok(())
 }
 
-fn mask_values(operation: &mut Json, field: &Field, level: Level) {
+/// A stored value as the viewer sees it: masked, or with the title of what it links to, as in a body.
+fn show(presenter: &mut Presenter<'_>, value: &mut Json, field: &Field, level: Level) -> Result<(), Stop> {
     if level == Level::Mask {
-        for name in ["value", "old"] {
-            if let Some(value) = operation.get_mut(name) {
-                mask_value(value, field.mask);
-            }
-        }
+        mask_value(value, field.mask);
+        return Ok(());
     }
+    let Some(id) = value.as_str().and_then(|text| text.parse().ok()) else { return Ok(()) };
+    match field.ty() {
+        Type::Link(form) => *value = presenter.link(form, id)?,
+        Type::User => *value = presenter.user(id)?,
+        _ => {}
+    }
+    Ok(())
 }
 
 fn mask_value(value: &mut Json, mask: Mask) {
