@@ -72,7 +72,7 @@ async fn list(State(server): State<Arc<Server>>, caller: Caller, Query(wanted): 
         after: wanted.after,
         ..BoxPage::first(tasks, wanted.limit.unwrap_or(50).clamp(1, 200))
     };
-    Ok(Json(server.engine.tasks(caller.user.as_ref(), &caller.language, page).await?))
+    Ok(Json(server.engine.tasks_with_clocks(caller.user.as_ref(), &caller.language, page).await?))
 }
 
 async fn one(State(server): State<Arc<Server>>, caller: Caller, Path(id): Path<Uuid>) -> Answer<Json<Value>> {

@@ -89,7 +89,7 @@ pub(super) async fn draw(
     let after = first(&pairs, "after").and_then(|after| after.parse().ok());
     let chosen = Chosen::of(visit, attempt.posted);
     let page = BoxPage { after, ..chosen.page(tasks, LINES) };
-    let found = visit.engine().tasks(Some(visit.user()?), &visit.caller.language, page).await?;
+    let found = visit.engine().tasks_with_clocks(Some(visit.user()?), &visit.caller.language, page).await?;
     let items = found["items"].as_array().map(Vec::as_slice).unwrap_or_default();
     let lines = lines(visit, name, open, &chosen, items);
     let back = chosen.address(name, None);

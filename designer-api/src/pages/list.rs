@@ -22,6 +22,7 @@ use super::visit::Visit;
 use crate::api::problem::Problem;
 use crate::server::Server;
 use crate::view::cell::{Cell, Scribe, plain};
+use crate::view::clock::countdown;
 use crate::view::control::is_number;
 use crate::view::field::{Column, Link, Pager, Tab, Table, TableRow};
 use crate::view::filters::{Bar, bar, expression, is_filtered};
@@ -103,7 +104,7 @@ async fn list(visit: Visit, Path(form): Path<String>) -> Result<Response, Refusa
     let (columns, chosen) = arranged::columns(&visit, &seen, view, &pairs).await?;
     let request = ListRequest { fields: Some(columns.iter().map(|(key, _)| key.clone()).collect()), ..request };
     let export = export(&path, &request);
-    let answer = visit.engine().list(&seen.pack, &seen.viewer, &seen.form.key, request).await?;
+    let answer = visit.engine().list_with_clocks(&seen.pack, &seen.viewer, &seen.form.key, request).await?;
     let new = seen.can_create().then(|| Link { label: new_label(&visit, &seen), href: format!("{path}/new") });
     let views = arranged::views(&visit, &seen).await?;
     let active = if first(&pairs, "saved").is_some() { None } else { view.map(|(key, _)| &**key) };
@@ -251,7 +252,8 @@ pub(super) fn table(
         if let Some(first) = cells.first_mut() {
             lead(first, item, &href);
         }
-        TableRow { id, href, cells }
+        let clock = item.get("_clock").map(|clock| countdown(clock, scribe.local));
+        TableRow { id, href, cells, clock }
     });
     Table { columns: headings.collect(), rows: rows.collect(), more: None }
 }

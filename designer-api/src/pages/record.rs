@@ -28,7 +28,7 @@ use crate::api::problem::Problem;
 use crate::api::tasks::start_key;
 use crate::server::Server;
 use crate::view::cell::{Scribe, plain, title};
-use crate::view::clock::{Countdown, countdowns, words};
+use crate::view::clock::{Countdown, countdowns};
 use crate::view::field::{Field, Link};
 use crate::view::format::parse_instant;
 use crate::view::history::{Event, events};
@@ -67,8 +67,6 @@ struct RecordView {
     related: Vec<Field>,
     tasks: Vec<Task>,
     clocks: Vec<Countdown>,
-    /// What the page needs to go on counting.
-    clock_words: String,
     facts: Vec<Fact>,
     activity: Vec<Event>,
     comment: String,
@@ -140,7 +138,6 @@ async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Re
         related: related_cards(&visit, &seen, scribe, &record).await?,
         tasks,
         clocks: countdowns(&clocks, &local),
-        clock_words: words(&local),
         facts: facts(&visit, &record),
         activity: events(&history, &seen, scribe),
         comment: format!("{path}/comments"),

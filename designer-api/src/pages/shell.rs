@@ -12,6 +12,7 @@ use formwork_store::User;
 
 use super::visit::{Visit, fault, mark};
 use crate::api::problem::{Answer, Problem};
+use crate::view::clock::words;
 use crate::view::field::Link;
 use crate::view::history::initials;
 use crate::view::nav;
@@ -92,6 +93,7 @@ impl Visit {
             ),
             ("notices", Value::from(Serde(notices))),
             ("banners", Value::from(self.banners())),
+            ("clock_words", Value::from(words(&self.anywhere()))),
             (name, Value::from(Serde(&view))),
         ]);
         let drawn = self.server.templates.draw(&self.caller.language, template, self.block.as_deref(), context);

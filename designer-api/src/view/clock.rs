@@ -50,7 +50,8 @@ fn is_told(clock: &Json) -> bool {
     clock["stopped_at"].is_null() || clock["state"] != "none"
 }
 
-fn countdown(clock: &Json, local: &Local) -> Countdown {
+/// A clock in words.
+pub(crate) fn countdown(clock: &Json, local: &Local) -> Countdown {
     let number = |key: &str| clock[key].as_i64().unwrap_or(0);
     let is_stopped = !clock["stopped_at"].is_null();
     let (left, budget) = (number("remaining_ms"), number("budget_ms"));

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::cell::Cell;
+use super::clock::Countdown;
 
 /// A field to fill in or to read.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -73,6 +74,8 @@ pub(crate) struct TableRow {
     pub(crate) id: String,
     pub(crate) href: String,
     pub(crate) cells: Vec<Cell>,
+    /// What is due first.
+    pub(crate) clock: Option<Countdown>,
 }
 
 /// Child rows to edit.

@@ -113,7 +113,10 @@ pub(crate) fn sheet(body: &Json, title: &str, scribe: Scribe<'_>) -> Sheet {
         truncated: body["truncated"].as_bool().unwrap_or(false),
         table: Table {
             columns: columns.iter().map(|column| heading(column)).collect(),
-            rows: rows.into_iter().map(|cells| TableRow { id: String::new(), href: String::new(), cells }).collect(),
+            rows: rows
+                .into_iter()
+                .map(|cells| TableRow { id: String::new(), href: String::new(), cells, clock: None })
+                .collect(),
             more: None,
         },
     }

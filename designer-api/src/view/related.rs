@@ -20,6 +20,7 @@ pub(crate) fn rows(seen: &Seen, scribe: Scribe<'_>, position: usize, value: &Jso
     let rows = value.as_array().into_iter().flatten().map(|row| TableRow {
         id: plain(&row["id"]),
         href: String::new(),
+        clock: None,
         cells: shown
             .iter()
             .map(|(place, field)| scribe.row_cell(field, &row[&*field.key], seen.row_level(position, *place)))
@@ -44,7 +45,7 @@ pub(crate) fn titles(other: &Seen, scribe: Scribe<'_>, value: &Json) -> Table {
         let id = plain(&record["id"]);
         let href = format!("{path}/{id}");
         let title = record["title"].as_str().unwrap_or("–");
-        TableRow { id, cells: vec![Cell { href: href.clone(), ..Cell::text(title) }], href }
+        TableRow { id, clock: None, cells: vec![Cell { href: href.clone(), ..Cell::text(title) }], href }
     });
     Table { columns, rows: rows.collect(), more: None }
 }

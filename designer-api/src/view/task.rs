@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::cell::{Scribe, plain, title};
+use super::clock::{Countdown, countdown};
 use super::field::{Choice, Correction, Field};
 use super::format::{Due, Local, Time, parse_instant};
 use super::history::Event;
@@ -20,6 +21,7 @@ pub(crate) struct Line {
     queue: String,
     at: Time,
     due: Option<Due>,
+    clock: Option<Countdown>,
     reminded: bool,
     active: bool,
 }
@@ -112,6 +114,7 @@ pub(crate) fn line(task: &Json, href: String, active: bool, scribe: Scribe<'_>) 
         queue: task["queue"].as_str().map(|queue| scribe.queue(queue)).unwrap_or_default(),
         at: local.time(instant(task, "closed_at").or_else(|| instant(task, "created_at")).unwrap_or(local.now)),
         due: due(task, local),
+        clock: task["clock"].is_object().then(|| countdown(&task["clock"], local)),
         reminded: task["state"] == "open" && task["reminders"].as_array().is_some_and(|made| !made.is_empty()),
         active,
     }

@@ -15,9 +15,9 @@ export function watchTimes(): void {
 
 /** Open time runs down while its calendar is open: the server says until when that is. */
 function countDown(): void {
+  const words = JSON.parse(document.body.dataset["clockWords"] ?? "{}") as Record<string, string>;
   for (const element of document.querySelectorAll<HTMLElement>("[data-ticks]")) {
     const { left, ticks, from } = element.dataset;
-    const words = JSON.parse(element.closest<HTMLElement>("[data-clock-words]")?.dataset["clockWords"] ?? "{}") as Record<string, string>;
     const until = Math.min(Date.now(), ticks ? Date.parse(ticks) : Infinity);
     const rest = Number(left) - Math.max(0, until - Number(from));
     const minutes = Math.trunc(Math.abs(rest) / 60_000);

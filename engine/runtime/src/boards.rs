@@ -107,7 +107,7 @@ impl Engine {
                 let source = narrowed.as_ref().map(|narrowed| json!(narrowed.source()));
                 let view_key = Some(view.to_string());
                 let request = ListRequest { view: view_key, limit: *limit, narrowed, ..ListRequest::default() };
-                let mut body = self.list(pack, viewer, form, request).await?;
+                let mut body = self.list_with_clocks(pack, viewer, form, request).await?;
                 body["kind"] = json!("list");
                 body["state"] = json!("ok");
                 body["form"] = json!(&**form);
@@ -121,7 +121,8 @@ impl Engine {
                     Some(user) => self.store().user(user).await?,
                     None => None,
                 };
-                let mut body = self.tasks(user.as_ref(), &viewer.language, BoxPage::first(*tasks, TASKS)).await?;
+                let page = BoxPage::first(*tasks, TASKS);
+                let mut body = self.tasks_with_clocks(user.as_ref(), &viewer.language, page).await?;
                 body["kind"] = json!("tasks");
                 body["state"] = json!("ok");
                 Ok(body)

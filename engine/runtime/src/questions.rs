@@ -1,6 +1,7 @@
 //! Reading, as a viewer: every answer is JSON made by a pure function of the core over one snapshot.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +96,70 @@ impl Engine {
         let (p, v, f, at) = (pack.clone(), viewer.clone(), form.clone(), self.clock().now());
         let packs = self.deployed().by_hash.clone();
         let question = move |facts: &_| questions::record_clocks(&p, &packs.by_hash, &v, &f, id, at, facts);
+        self.ask(pack, Box::new(question)).await
+    }
+
+    /// [`Self::list`], where each record whose clock is still to be stopped has it as `_clock`: what is due first.
+    pub async fn list_with_clocks(
+        &self,
+        pack: &Arc<Pack>,
+        viewer: &Viewer,
+        form: &Key,
+        request: ListRequest,
+    ) -> Result<Json, Failure> {
+        let mut page = self.list(pack, viewer, form, request).await?;
+        let items = page["items"].as_array_mut().map(Vec::as_mut_slice).unwrap_or_default();
+        let ids = items.iter().filter_map(|item| id_of(&item["id"])).collect();
+        let clocks = self.open_clocks(pack, viewer, form, ids).await?;
+        for item in items {
+            if let Some(clock) = first_of(&clocks, &item["id"]) {
+                item["_clock"] = clock;
+            }
+        }
+        Ok(page)
+    }
+
+    /// [`Self::tasks`], where each open task has as `clock` the one of its record that is due first, or null.
+    pub async fn tasks_with_clocks(&self, user: Option<&User>, language: &str, page: BoxPage) -> Result<Json, Failure> {
+        let mut found = self.tasks(user, language, page).await?;
+        let items = found["items"].as_array_mut().map(Vec::as_mut_slice).unwrap_or_default();
+        items.iter_mut().for_each(|item| item["clock"] = Json::Null);
+        for pack in &self.deployed().packs {
+            let viewer = self.viewer(pack, user, language);
+            let mut records: BTreeMap<Key, Vec<Uuid>> = BTreeMap::new();
+            let own = |item: &Json| item["pack"] == json!(pack.key()) && item["state"] == "open";
+            for item in items.iter().filter(|item| own(item)) {
+                let record = &item["record"];
+                if let (Some(form), Some(id)) = (record["form"].as_str(), id_of(&record["id"])) {
+                    records.entry(form.into()).or_default().push(id);
+                }
+            }
+            for (form, mut ids) in records {
+                ids.sort_unstable();
+                ids.dedup();
+                let clocks = self.open_clocks(pack, &viewer, &form, ids).await?;
+                for item in items.iter_mut().filter(|item| own(item) && item["record"]["form"] == json!(form)) {
+                    item["clock"] = first_of(&clocks, &item["record"]["id"]).unwrap_or_default();
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The clocks that are still to be stopped of many records: see [`questions::open_clocks`].
+    async fn open_clocks(
+        &self,
+        pack: &Arc<Pack>,
+        viewer: &Viewer,
+        form: &Key,
+        ids: Vec<Uuid>,
+    ) -> Result<Json, Failure> {
+        if ids.is_empty() || !has_clocks(pack, form) {
+            return Ok(json!({}));
+        }
+        let (p, v, f, at) = (pack.clone(), viewer.clone(), form.clone(), self.clock().now());
+        let packs = self.deployed().by_hash.clone();
+        let question = move |facts: &_| questions::open_clocks(&p, &packs.by_hash, &v, &f, &ids, at, facts);
         self.ask(pack, Box::new(question)).await
     }
 
@@ -264,4 +329,18 @@ fn place(tasks: TaskBox, task: &Json) -> (bool, Option<DateTime<Utc>>, Option<Re
         _ => (at("due_at"), None),
     };
     (due.is_none(), due, closed, task["id"].as_str().unwrap_or_default().to_owned())
+}
+
+fn id_of(id: &Json) -> Option<Uuid> {
+    id.as_str()?.parse().ok()
+}
+
+/// The first clock of a record.
+fn first_of(clocks: &Json, id: &Json) -> Option<Json> {
+    clocks.get(id.as_str()?)?.get(0).cloned()
+}
+
+/// Whether a workflow keeps clocks of records of the form.
+fn has_clocks(pack: &Pack, form: &Key) -> bool {
+    pack.workflows().values().any(|workflow| !workflow.sla.is_empty() && workflow.form.as_ref() == Some(form))
 }

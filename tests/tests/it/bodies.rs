@@ -60,7 +60,7 @@ const TICKET: [&str; 13] = [
     "items",
     "title",
 ];
-const TASK: [&str; 23] = [
+const TASK: [&str; 24] = [
     "id",
     "pack",
     "workflow",
@@ -84,6 +84,7 @@ const TASK: [&str; 23] = [
     "reminders",
     "signer",
     "owner",
+    "clock",
 ];
 
 async fn bodies_have_the_keys_of_their_examples(host: &dyn Host) {

@@ -95,4 +95,41 @@ async fn page(client: &Client, id: &str) -> String {
     answer.text().await.expect("text")
 }
 
-on_both_stores!(a_record_says_how_much_time_is_left, a_page_counts_down);
+/// What stands behind the title of each row or line.
+async fn counted(client: &Client, path: &str, within: &str) -> Vec<(String, Option<String>)> {
+    let answer = client.request(Method::GET, path).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let html = Html::parse_document(&answer.text().await.expect("text"));
+    let selector = |text: &str| Selector::parse(text).expect("a selector");
+    let (clocks, count) = (selector(&format!("{within} .clock")), selector(".count-down"));
+    let told = html.select(&clocks).map(|clock| {
+        let count = clock.select(&count).next().expect("a countdown");
+        let text = clock.text().collect::<Vec<_>>().join(" ");
+        (text.split_whitespace().collect::<Vec<_>>().join(" "), count.attr("data-left").map(str::to_owned))
+    });
+    told.collect()
+}
+
+async fn lists_and_the_inbox_count_down(host: &dyn Host) {
+    let server = errands(host).await;
+    let ann = server.user("ann", &["clerk"], &[]).await;
+    let porter = server.user("pia", &["porter"], &[]).await;
+    let id = file(&ann).await;
+    let (list, inbox) = ("/records/errand", "/inbox?box=claimable");
+    wait(&server, 1).await;
+    let told = |text: &str, left: &str| vec![(text.to_owned(), Some(left.to_owned()))];
+    // Four open hours from 09:00, and ten hours by the wall.
+    assert_eq!(counted(&ann, list, "#list td").await, told("Resolve 3 h left", "10800000"));
+    assert_eq!(counted(&ann, inbox, "#lines .line").await, told("Resolve 3 h left", "10800000"));
+    assert_eq!(counted(&porter, list, "#list td").await, told("Fix 9 h left", "32400000"), "of what they read");
+    let (_, tasks) = ann.get("/api/tasks?box=claimable").await;
+    let clock = &tasks["items"][0]["clock"];
+    assert_eq!((&clock["sla"], &clock["remaining_ms"]), (&json!("resolve"), &json!(10_800_000)), "{tasks}");
+    wait(&server, 4).await;
+    assert_eq!(counted(&ann, list, "#list td").await, told("Resolve 1 h overdue", "-3600000"));
+    let (status, _) = ann.call(Method::PATCH, &format!("/api/records/errand/{id}"), json!({"state": "closed"})).await;
+    assert_eq!(status, 200);
+    assert_eq!(counted(&ann, list, "#list td").await, []);
+}
+
+on_both_stores!(a_record_says_how_much_time_is_left, a_page_counts_down, lists_and_the_inbox_count_down);

@@ -55,6 +55,45 @@ pub fn record_clocks(
     Ok(json!({"items": Json::Array(items)}))
 }
 
+/// The clocks of many records that are still to be stopped, what is due first in front: `{record: [clock …]}`, clocks as in
+/// [`record_clocks`] without `rungs` and `split`. Records the viewer does not read are not there.
+pub fn open_clocks(
+    pack: &Arc<Pack>,
+    packs: &PinnedPacks,
+    viewer: &Viewer,
+    form: &Key,
+    ids: &[Uuid],
+    at: DateTime<Utc>,
+    facts: &Facts,
+) -> Result<Json, Stop> {
+    let projection = existing(pack, viewer, form)?;
+    let kept = Completed::default();
+    let context = Context::new(pack, facts, at, viewer, &kept);
+    let (mut needs, mut found) = (Vec::new(), serde_json::Map::new());
+    let teller = Teller { pack, packs, viewer, projection: &projection, at };
+    for id in ids {
+        match readable(context, &projection, *id) {
+            Ok(_) => {}
+            Err(Stop::Need(more)) => {
+                needs.extend(more);
+                continue;
+            }
+            Err(_) => continue,
+        }
+        let Some(clocks) = facts.clocks.get(&(form.clone(), *id)) else {
+            needs.push(Need::Clocks(form.clone(), *id));
+            continue;
+        };
+        let mut open: Vec<&Clock> = clocks.iter().filter(|clock| clock.is_open()).collect();
+        open.sort_by_key(|clock| clock.due_at.map_or(i64::MAX, |due| due.timestamp_micros()));
+        let told: Vec<Json> = open.into_iter().filter_map(|clock| Some(teller.brief(clock)?.1)).collect();
+        if !told.is_empty() {
+            found.insert(id.to_string(), Json::Array(told));
+        }
+    }
+    if needs.is_empty() { Ok(Json::Object(found)) } else { Err(Stop::Need(needs)) }
+}
+
 struct Teller<'a> {
     pack: &'a Arc<Pack>,
     packs: &'a PinnedPacks,
@@ -64,7 +103,21 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
+    /// A clock with its rungs, and the time told apart.
     fn clock(&self, clock: &Clock, segments: &[Segment]) -> Option<Json> {
+        let (sla, mut told) = self.brief(clock)?;
+        let ahead = self.counting(clock).and_then(|counting| clock.ahead(sla, counting)).unwrap_or_default();
+        let rungs = sla.rungs.keys().map(|key| {
+            let at = ahead.iter().find(|(_, rung)| *rung == key).map(|(at, _)| instant_text(*at));
+            json!({"key": key, "at": at, "is_reached": clock.fired.contains(key)})
+        });
+        told["rungs"] = rungs.collect();
+        told["split"] = json!(split(clock, segments));
+        Some(told)
+    }
+
+    /// A clock as it stands, if the viewer sees it.
+    fn brief(&self, clock: &Clock) -> Option<(&Sla, Json)> {
         let (owner, sla) = self.definition(clock)?;
         if !self.is_seen(owner, clock, sla) {
             return None;
@@ -76,13 +129,8 @@ impl Teller<'_> {
         };
         let is_bound = clock.state != ClockState::Unbound;
         let instant = |at: Option<DateTime<Utc>>| at.map(instant_text);
-        let ahead = counting.and_then(|counting| clock.ahead(sla, counting)).unwrap_or_default();
-        let rungs = sla.rungs.keys().map(|key| {
-            let at = ahead.iter().find(|(_, rung)| *rung == key).map(|(at, _)| instant_text(*at));
-            json!({"key": key, "at": at, "is_reached": clock.fired.contains(key)})
-        });
         let turns = counting.filter(|_| clock.runs && clock.is_open()).and_then(|counting| counting.turn(self.at));
-        Some(json!({
+        let told = json!({
             "sla": clock.sla,
             "label": sla.label.get(&self.viewer.language),
             "workflow": clock.workflow,
@@ -106,9 +154,8 @@ impl Teller<'_> {
             "provisional": clock.provisional,
             "is_open": turns.is_some_and(|(is_open, _)| is_open),
             "turns_at": turns.and_then(|(_, at)| at).map(instant_text),
-            "rungs": rungs.collect::<Vec<_>>(),
-            "split": split(clock, segments),
-        }))
+        });
+        Some((sla, told))
     }
 
     /// The clock in the version of its workflow that its instance is pinned to, else in the running one.

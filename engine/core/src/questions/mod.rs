@@ -13,7 +13,7 @@ mod tasks;
 mod track;
 
 pub use board::board;
-pub use clocks::record_clocks;
+pub use clocks::{open_clocks, record_clocks};
 pub use forms::{form, forms};
 pub use history::history;
 pub use noticed::{Touched, noticed};

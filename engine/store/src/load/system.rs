@@ -1,5 +1,7 @@
 //! Instances, tasks, timers, users, start keys and history.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use formwork_core::facts::Need;
@@ -33,7 +35,7 @@ pub(super) enum Holds {
     Users(Vec<Uuid>),
     StartKey(Key, String),
     Subscriptions { name: Key, key: String },
-    Clocks(Key, Uuid),
+    Clocks(Key, Vec<Uuid>),
     ClockSegments(Key, Uuid),
     Message(Key, String),
     Unique(Need),
@@ -50,6 +52,8 @@ pub(super) struct Together {
     instances: Vec<Uuid>,
     /// Records whose instances are wanted.
     of_records: Vec<(Key, Uuid)>,
+    /// Records whose clocks are wanted.
+    clocks: BTreeMap<Key, Vec<Uuid>>,
     tasks: Vec<Uuid>,
     timers: Vec<Uuid>,
     users: Vec<Uuid>,
@@ -74,7 +78,7 @@ impl Together {
                 loads.push(load(select, Holds::Subscriptions { name: name.clone(), key: key.clone() }));
             }
             Need::Clocks(form, id) => {
-                loads.push(load(clocks_of(context.dialect, form, *id), Holds::Clocks(form.clone(), *id)));
+                note(self.clocks.entry(form.clone()).or_default(), *id);
             }
             Need::ClockSegments(form, id) => {
                 loads.push(load(segments_of(context.dialect, form, *id), Holds::ClockSegments(form.clone(), *id)));
@@ -132,13 +136,17 @@ impl Together {
             let select = instances_of(context, &form, id, waits && alone);
             load(select, Holds::RecordInstances(form, id))
         });
+        let clocks = self.clocks.into_iter().map(|(form, ids)| {
+            let select = clocks_of(context.dialect, &form, ids.clone());
+            load(select, Holds::Clocks(form, ids))
+        });
         let shared = context.locking.at_least(Lock::Shared);
         let rest = [
             found("fw_task", (&task_columns, codec::TASK_KINDS), self.tasks, (lock, true), Holds::Tasks),
             found("fw_timer", of(&codec::TIMER), self.timers, (lock, true), Holds::Timers),
             found("fw_user", of(&codec::USER), self.users, (shared, true), Holds::Users),
         ];
-        instances.into_iter().chain(of_records).chain(rest.into_iter().flatten()).collect()
+        instances.into_iter().chain(of_records).chain(clocks).chain(rest.into_iter().flatten()).collect()
     }
 }
 
@@ -189,8 +197,12 @@ impl SystemLoad {
                 let waiting = rows.map(codec::subscription).collect::<Result<_, _>>()?;
                 facts.subscriptions.insert((name, key), waiting);
             }
-            Holds::Clocks(form, id) => {
-                facts.clocks.insert((form, id), rows.map(codec::clock).collect::<Result<_, _>>()?);
+            Holds::Clocks(form, ids) => {
+                facts.clocks.extend(ids.into_iter().map(|id| ((form.clone(), id), Vec::new())));
+                for row in rows {
+                    let clock = codec::clock(row)?;
+                    facts.clocks.entry(clock.record.clone()).or_default().push(clock);
+                }
             }
             Holds::ClockSegments(form, id) => {
                 facts.clock_segments.insert((form, id), rows.map(codec::segment).collect::<Result<_, _>>()?);
@@ -294,12 +306,16 @@ fn subscriptions(pack: &Key, name: &Key, key: &str) -> Select {
 }
 
 /// The clocks of a record, the newest cycles first. Whoever writes one has its record and its instance.
-fn clocks_of(dialect: Dialect, form: &Key, id: Uuid) -> Select {
+fn clocks_of(dialect: Dialect, form: &Key, ids: Vec<Uuid>) -> Select {
+    let each = equals_each(dialect, 2);
+    // Those of the newest cycles of each record.
     let sql = format!(
-        "SELECT {} FROM fw_clock WHERE record = $1 AND form = $2 ORDER BY cycle DESC, started_at DESC, id LIMIT {CLOCKS_MAX}",
+        "SELECT {} FROM (SELECT c.*, row_number() OVER (PARTITION BY record ORDER BY cycle DESC, started_at DESC, id) AS place \
+         FROM fw_clock c WHERE form = $1 AND record {each}) AS fw_clock WHERE place <= {CLOCKS_MAX} \
+         ORDER BY record, place",
         codec::CLOCK.columns
     );
-    Select::new(sql, vec![bind_id(dialect, id), text(form)], codec::CLOCK.kinds)
+    Select::new(sql, vec![text(form)], codec::CLOCK.kinds).each(ids)
 }
 
 /// The ledger of the clocks of a record.
