@@ -8,6 +8,8 @@ use super::format::{Local, Time, parse_instant};
 
 /// Most clocks shown of one record; what is still to be stopped comes first.
 const SHOWN_MAX: usize = 8;
+/// Hours up to which minutes matter, as in web/src/time.ts.
+const FEW_HOURS: i64 = 10;
 /// What is left of the budget, in percent, from which on a clock looks urgent.
 const URGENT: i64 = 20;
 
@@ -88,13 +90,13 @@ pub(crate) fn countdown(clock: &Json, local: &Local) -> Countdown {
     }
 }
 
-/// Open time in hours and minutes: a day of a calendar has no fixed length.
+/// Open time in hours and minutes: a day of a calendar has no fixed length. Minutes are told of few hours only.
 fn span(milliseconds: i64, local: &Local) -> String {
     let minutes = milliseconds.max(0) / 60_000;
     let part = |key: &str, n: i64| local.say(key, &[("n", &n.to_string())]);
     match (minutes / 60, minutes % 60) {
         (0, minutes) => part("clock.minute", minutes),
-        (hours, 0) => part("clock.hour", hours),
+        (hours, minutes) if minutes == 0 || hours >= FEW_HOURS => part("clock.hour", hours),
         (hours, minutes) => format!("{} {}", part("clock.hour", hours), part("clock.minute", minutes)),
     }
 }

@@ -5,6 +5,8 @@ const units: [Intl.RelativeTimeFormatUnit, number][] = [
   ["hour", 3_600_000],
   ["minute", 60_000],
 ];
+/** Hours up to which minutes matter, as in view/clock.rs. */
+const fewHours = 10;
 let timer = 0;
 
 export function watchTimes(): void {
@@ -22,7 +24,7 @@ function countDown(): void {
     const rest = Number(left) - Math.max(0, until - Number(from));
     const minutes = Math.trunc(Math.abs(rest) / 60_000);
     const parts = { hour: Math.trunc(minutes / 60), minute: minutes % 60 };
-    const said = (["hour", "minute"] as const).filter((unit) => parts[unit] || (unit === "minute" && !minutes));
+    const said = (["hour", "minute"] as const).filter((unit) => (parts[unit] && (unit === "hour" || parts.hour < fewHours)) || (unit === "minute" && !minutes));
     const text = said.map((unit) => (words[unit] ?? "").replace("{n}", String(parts[unit]))).join(" ");
     element.textContent = (words[rest < 0 ? "over" : "left"] ?? "").replace("{time}", text);
     if (rest < 0) element.closest(".due")?.classList.replace("warn", "bad");
