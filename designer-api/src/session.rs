@@ -114,7 +114,7 @@ pub const SCOPES: [(&str, &str); 10] = [
     ("admin", "see what stands still, and help it on"),
     ("packs", "check, plan and deploy packs"),
     ("imports", "import files"),
-    ("people", "look after users, their roles, queues, sessions and tokens"),
+    ("people", "look after users, their roles, queues, teams, sessions and tokens"),
     ("audit", "read the audit log"),
 ];
 
@@ -128,7 +128,7 @@ pub(crate) fn scope_of(method: &Method, path: &str) -> Result<Option<&'static st
     Ok(Some(match area {
         // What a stolen token must not give: a password, another token, somebody else logged out.
         Some("me") if matches!(place, Some("password" | "tokens" | "sessions")) => return Err(only_sessions()),
-        Some("admin") if matches!(place, Some("users" | "queues" | "roles")) => "people",
+        Some("admin") if matches!(place, Some("users" | "queues" | "teams" | "roles")) => "people",
         Some("admin") if place == Some("audit") => "audit",
         Some("session" | "openapi.json" | "public") => return Ok(None),
         // What is answered while a form is filled in is read, whatever the method; of tasks events tell only those who

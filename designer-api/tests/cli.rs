@@ -60,7 +60,7 @@ fn users_are_looked_after_at_the_machine() {
     let (output, text) = user(&["change", "root", "--role", "auditor"]);
     assert!(output.status.success(), "{text}");
     let (_, text) = user(&["list"]);
-    assert_eq!(text.trim(), "root  王芳  one-time password  roles admin,auditor  queues -");
+    assert_eq!(text.trim(), "root  王芳  one-time password  roles admin,auditor  queues -  team -");
     let (_, text) = user(&["reset", "root"]);
     assert!(text.starts_with("root: ") && !text.contains(&password), "{text}");
     let (output, text) = user(&["token", "root", "--scope", "people", "--name", "ci"]);
@@ -69,6 +69,40 @@ fn users_are_looked_after_at_the_machine() {
     let id = text.split_whitespace().next().expect("a token").to_owned();
     assert!(user(&["revoke", "root", &id]).0.status.success());
     assert_eq!(user(&["tokens", "root"]).1.trim(), "");
+}
+
+#[test]
+fn teams_are_looked_after_at_the_machine() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let run = |arguments: &[&str]| {
+        let all: Vec<&str> = arguments.iter().chain(&["--data"]).copied().collect();
+        formwork(&all, scratch.path())
+    };
+    assert!(run(&["user", "add", "ann"]).0.status.success());
+    for (arguments, line) in [
+        (&["team", "add", "north", "北组"][..], "north  北组  leads -  members -"),
+        (&["team", "rename", "north", "North"], "north  North  leads -  members -"),
+        (&["team", "join", "north", "ann", "--lead"], "north  North  leads ann  members ann"),
+        (&["team", "list"], "north  North  leads ann  members ann"),
+        (&["team", "join", "north", "ann"], "north  North  leads -  members ann"),
+    ] {
+        let (output, text) = run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {text}");
+        assert_eq!(text.trim(), line, "{arguments:?}");
+    }
+    for (arguments, said) in [
+        (&["team", "add", "North", "x"][..], "/key: Small letters"),
+        (&["team", "add", "north", "x"], "/key: There is a team of this key."),
+        (&["team", "join", "west", "ann"], "there is no team `west`"),
+        (&["team", "join", "north", "eve"], "there is no user `eve`"),
+        (&["team", "remove", "north"], "somebody is of this team"),
+    ] {
+        let (output, text) = run(arguments);
+        assert!(!output.status.success() && text.contains(said), "{arguments:?}: {text}");
+    }
+    assert_eq!(run(&["team", "leave", "north", "ann"]).1.trim(), "north  North  leads -  members -");
+    assert_eq!(run(&["team", "remove", "north"]).1.trim(), "north: removed");
+    assert_eq!(run(&["team", "list"]).1.trim(), "");
 }
 
 #[test]

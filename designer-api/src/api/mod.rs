@@ -24,6 +24,7 @@ mod request;
 pub(crate) mod search;
 pub mod sessions;
 pub mod tasks;
+mod teams;
 mod timeline;
 pub mod track;
 pub(crate) mod undo;
@@ -64,6 +65,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(messages::routes())
         .merge(instances::routes())
         .merge(operations::routes())
+        .merge(teams::routes())
         .merge(analytics::routes())
         .merge(packs::routes())
         .merge(openapi::routes());

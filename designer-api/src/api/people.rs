@@ -43,7 +43,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 }
 
 /// The caller, if they look after users.
-fn admin(caller: &Caller) -> Result<By, Problem> {
+pub(super) fn admin(caller: &Caller) -> Result<By, Problem> {
     caller.require_role(&["admin"])?;
     caller.by()
 }
@@ -55,6 +55,7 @@ struct Which {
     q: Option<String>,
     role: Option<String>,
     queue: Option<String>,
+    team: Option<String>,
     active: Option<bool>,
     after: Option<String>,
     limit: Option<u32>,
@@ -70,6 +71,7 @@ async fn list(State(server): State<Arc<Server>>, caller: Caller, Query(which): Q
         text: which.q.unwrap_or_default().trim().to_owned(),
         role: which.role.map(Key::from),
         queue: which.queue.map(Key::from),
+        team: which.team.map(Key::from),
         active: which.active,
     };
     let mut users = server.engine.people(&filter, which.after.as_deref(), limit + 1).await?;
@@ -212,7 +214,7 @@ async fn leave(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn in_words(caller: &Caller, failure: Failure) -> Problem {
+pub(super) fn in_words(caller: &Caller, failure: Failure) -> Problem {
     worded(&caller.language, failure).into()
 }
 
@@ -235,6 +237,8 @@ fn body(user: &User) -> Value {
         "active": user.facts.active,
         "roles": user.facts.roles,
         "queues": user.facts.queues,
+        "team": user.facts.team,
+        "leads": user.facts.leads,
         "language": user.language,
         "one_time_password_until": user.password_until.map(instant_text),
         "version": user.revision,

@@ -65,6 +65,8 @@ pub(crate) fn user_body(user: &User) -> Value {
         "login": user.login,
         "name": user.facts.name,
         "roles": user.facts.roles.iter().map(|role| &**role).collect::<Vec<_>>(),
+        "team": user.facts.team.as_deref(),
+        "leads": user.facts.leads.iter().map(|team| &**team).collect::<Vec<_>>(),
         "queues": user.facts.queues.iter().map(|queue| &**queue).collect::<Vec<_>>(),
         "language": user.language,
         "theme": user.theme,

@@ -6,6 +6,7 @@ mod environment;
 mod import;
 mod print;
 mod serve;
+mod teams;
 mod users;
 
 use std::path::PathBuf;
@@ -47,6 +48,9 @@ enum Command {
     /// Manage users
     #[command(subcommand)]
     User(users::UserCommand),
+    /// Manage teams
+    #[command(subcommand)]
+    Team(teams::TeamCommand),
 }
 
 /// Runs the command the process was started with.
@@ -63,6 +67,7 @@ pub async fn run() -> ExitCode {
         Command::Deploy(deploy) => deploy.deploy().await,
         Command::Import(import) => import.run().await,
         Command::User(user) => user.run().await,
+        Command::Team(team) => team.run().await,
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

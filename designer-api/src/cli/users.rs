@@ -23,7 +23,7 @@ const PAGE: u32 = 200;
 pub(super) enum UserCommand {
     /// Add a user and print a password for one log-in, once
     Add(Add),
-    /// List users: login, name, state, roles, queues
+    /// List users: login, name, state, roles, queues, team
     List(List),
     /// Change name, roles, queues or language of a user
     Change(Change),
@@ -222,6 +222,7 @@ impl Change {
             queues: Some(keys(&user.facts.queues, &self.queues, &self.without_queues)),
             language: self.language,
             active: None,
+            ..PersonChange::default()
         };
         let user = engine.change_person(by, user.id, &change, Some(user.revision)).await.map_err(told)?;
         println!("{}", line(&user));
@@ -254,7 +255,8 @@ fn line(user: &User) -> String {
         if keys.is_empty() { "-".to_owned() } else { keys.iter().map(|key| &**key).collect::<Vec<_>>().join(",") }
     };
     let (roles, queues) = (list(&user.facts.roles), list(&user.facts.queues));
-    format!("{}  {}  {state}  roles {roles}  queues {queues}", user.login, user.facts.name)
+    let team = user.facts.team.as_deref().unwrap_or("-");
+    format!("{}  {}  {state}  roles {roles}  queues {queues}  team {team}", user.login, user.facts.name)
 }
 
 async fn activate(engine: &Engine, by: &By, login: &str, active: bool) -> anyhow::Result<()> {
@@ -265,7 +267,7 @@ async fn activate(engine: &Engine, by: &By, login: &str, active: bool) -> anyhow
     Ok(())
 }
 
-async fn user(engine: &Engine, login: &str) -> anyhow::Result<User> {
+pub(super) async fn user(engine: &Engine, login: &str) -> anyhow::Result<User> {
     let login = login.trim().to_lowercase();
     match engine.store().user_by_login(&login).await? {
         Some(user) => Ok(user),
@@ -274,7 +276,7 @@ async fn user(engine: &Engine, login: &str) -> anyhow::Result<User> {
 }
 
 /// A refusal with its places, for people at a terminal.
-fn told(failure: Failure) -> anyhow::Error {
+pub(super) fn told(failure: Failure) -> anyhow::Error {
     match failure {
         Failure::Rejected(rejection) if !rejection.errors.is_empty() => {
             let errors =

@@ -233,6 +233,9 @@ fn why(task: &Json, is_mine: bool, scribe: Scribe<'_>) -> String {
     if is_mine && task["owner"].is_object() {
         return local.say("task.why.owner", &[("name", &title(&task["owner"]))]);
     }
+    if let Some(team) = task["team"]["name"].as_str() {
+        return local.say("task.why.team", &[("team", team)]);
+    }
     match (task["queue"].as_str(), task["role"].as_str()) {
         (Some(queue), _) => local.say("task.why.queue", &[("queue", &scribe.queue(queue))]),
         (None, Some(wanted)) => local.say("task.why.role", &[("role", &role(wanted))]),

@@ -162,6 +162,7 @@ test("pages of an administrator", async ({ page, request }) => {
     "admin-user-new": "/admin/users/new",
     "admin-queues": "/admin/queues",
     "admin-queue": "/admin/queues/triage",
+    "admin-teams": "/admin/teams",
     "admin-incidents": "/admin/incidents",
     "admin-outbox": "/admin/outbox",
     "admin-jobs": "/admin/jobs",

@@ -76,8 +76,10 @@ pub enum Need {
     ClockSegments(Key, Uuid),
     /// Whether a message of this name and id was taken in before.
     Message(Key, String),
-    /// A user: whether they exist and are active, their roles and queues.
+    /// A user: whether they exist and are active, their roles, queues and teams.
     User(Uuid),
+    /// A team: its name, if there is one of this key.
+    Team(Key),
     /// The open tasks of an instance.
     OpenTasks(Uuid),
     /// A page of records; only [`crate::access`] can make the query. For reading, never for deciding.
@@ -106,7 +108,7 @@ pub enum Need {
 pub struct TaskQuery {
     /// The pack.
     pub pack: Key,
-    /// For whom; candidates are found by their roles and queues.
+    /// For whom; candidates are found by their roles, queues and team.
     pub viewer: Viewer,
     /// Which of a box.
     pub page: BoxPage,
@@ -176,6 +178,8 @@ pub struct Facts {
     pub messages: HashMap<(Key, String), bool>,
     /// By id.
     pub users: HashMap<Uuid, Option<UserFacts>>,
+    /// Names of teams, by key.
+    pub teams: HashMap<Key, Option<String>>,
     /// By instance.
     pub open_tasks: HashMap<Uuid, Vec<Task>>,
     /// Answers to [`Need::Page`].
@@ -195,7 +199,7 @@ pub struct Facts {
 }
 
 /// A user as rules see them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserFacts {
     /// Shown to people.
     pub name: String,
@@ -205,6 +209,10 @@ pub struct UserFacts {
     pub roles: Vec<Key>,
     /// Queues served.
     pub queues: Vec<Key>,
+    /// The team they are a member of.
+    pub team: Option<Key>,
+    /// Teams they lead.
+    pub leads: Vec<Key>,
 }
 
 impl Facts {

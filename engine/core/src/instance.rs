@@ -177,6 +177,8 @@ pub struct Task {
 pub enum Pool {
     /// Whoever serves the queue.
     Queue(Key),
+    /// Whoever is a member of the team.
+    Team(Key),
     /// Whoever has the role.
     Role(Key),
     /// Nobody else: it was given to a person.

@@ -4,6 +4,8 @@ use uuid::Uuid;
 
 use formwork_model::{Key, Pack};
 
+use crate::facts::UserFacts;
+
 /// Who looks or acts: a person, the public, or the engine itself (timers, schedules).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewer {
@@ -15,6 +17,10 @@ pub struct Viewer {
     pub roles: Vec<Key>,
     /// Queues served.
     pub queues: Vec<Key>,
+    /// The team they are a member of.
+    pub team: Option<Key>,
+    /// Teams they lead.
+    pub leads: Vec<Key>,
     /// Language of messages.
     pub language: String,
 }
@@ -31,10 +37,17 @@ pub enum ViewerKind {
 }
 
 impl Viewer {
-    /// A person with these roles (included ones are added) and queues.
+    /// A user: their roles (included ones are added), queues and teams.
+    pub fn of(pack: &Pack, user: Uuid, facts: &UserFacts, language: &str) -> Self {
+        let person = Self::person(pack, user, &facts.roles, facts.queues.clone(), language);
+        Self { team: facts.team.clone(), leads: facts.leads.clone(), ..person }
+    }
+
+    /// A person with these roles (included ones are added) and queues, of no team.
     pub fn person(pack: &Pack, user: Uuid, roles: &[Key], queues: Vec<Key>, language: &str) -> Self {
         let roles = pack.with_included_roles(roles);
-        Self { user: Some(user), kind: ViewerKind::Person, roles, queues, language: language.to_owned() }
+        let (kind, language) = (ViewerKind::Person, language.to_owned());
+        Self { user: Some(user), kind, roles, queues, team: None, leads: Vec::new(), language }
     }
 
     /// Anybody: role `public`.
@@ -44,6 +57,8 @@ impl Viewer {
             kind: ViewerKind::Public,
             roles: vec!["public".into()],
             queues: Vec::new(),
+            team: None,
+            leads: Vec::new(),
             language: language.to_owned(),
         }
     }
@@ -55,6 +70,8 @@ impl Viewer {
             kind: ViewerKind::System,
             roles: Vec::new(),
             queues: Vec::new(),
+            team: None,
+            leads: Vec::new(),
             language: language.to_owned(),
         }
     }

@@ -6,7 +6,8 @@ use crate::instance::{Pool, Task, TaskStatus};
 use crate::viewer::{Viewer, ViewerKind};
 use formwork_model::pack::workflow::Workflow;
 
-/// Whether the viewer may claim the task: they serve its queue or hold its role, and four eyes do not bar them.
+/// Whether the viewer may claim the task: they serve its queue, hold its role or are of its team, and four eyes do not bar
+/// them.
 pub(crate) fn is_candidate(viewer: &Viewer, task: &Task) -> bool {
     is_of_pool(viewer, task) && !is_barred(viewer, task)
 }
@@ -16,11 +17,12 @@ pub(crate) fn is_barred(viewer: &Viewer, task: &Task) -> bool {
     viewer.user.is_some_and(|user| task.barred.contains(&user))
 }
 
-/// Whether the viewer serves the queue of the task or holds its role.
+/// Whether the viewer serves the queue of the task, holds its role or is of its team.
 pub(crate) fn is_of_pool(viewer: &Viewer, task: &Task) -> bool {
     match &task.pool {
         Pool::Queue(queue) => viewer.queues.contains(queue),
         Pool::Role(role) => viewer.roles.contains(role),
+        Pool::Team(team) => viewer.team.as_ref() == Some(team),
         Pool::Person => false,
     }
 }
@@ -56,14 +58,15 @@ pub(crate) fn may_remind(pack: &Pack, viewer: &Viewer, task: &Task) -> bool {
     is_starter(viewer, task) || is_lead(pack, viewer, task) || has_copy(viewer, task)
 }
 
-/// Whether the viewer leads the queue of the task.
+/// Whether the viewer leads the queue or the team of the task.
 pub(crate) fn is_lead(pack: &Pack, viewer: &Viewer, task: &Task) -> bool {
     match &task.pool {
         Pool::Queue(queue) => {
             let lead = pack.queues().get(queue).and_then(|queue| queue.lead.as_ref());
             lead.is_some_and(|lead| viewer.roles.contains(lead))
         }
-        _ => false,
+        Pool::Team(team) => viewer.leads.contains(team),
+        Pool::Role(_) | Pool::Person => false,
     }
 }
 

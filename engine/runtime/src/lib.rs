@@ -172,7 +172,7 @@ impl Engine {
     /// The user as a viewer of a pack; the public where there is none.
     pub fn viewer(&self, pack: &Pack, user: Option<&User>, language: &str) -> Viewer {
         match user {
-            Some(user) => Viewer::person(pack, user.id, &user.facts.roles, user.facts.queues.clone(), language),
+            Some(user) => Viewer::of(pack, user.id, &user.facts, language),
             None => Viewer::public(language),
         }
     }

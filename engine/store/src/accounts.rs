@@ -12,7 +12,7 @@ use crate::codec::{self, Reader, USER};
 use crate::dialect::ColumnKind::{DateTime as Time, Json, Text};
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_id, bind_instant};
 use crate::engine::{Command, Engine};
-use crate::people::{dialect_cast, keys, optional_instant, text, truth};
+use crate::people::{dialect_cast, keys, optional_instant, optional_key, text, truth};
 use crate::statement::Select;
 use crate::{Fault, User};
 
@@ -25,8 +25,19 @@ pub struct UserFilter {
     pub role: Option<Key>,
     /// Served.
     pub queue: Option<Key>,
+    /// Of which they are a member, or which they lead.
+    pub team: Option<Key>,
     /// Whether they may log in.
     pub active: Option<bool>,
+}
+
+/// A team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Team {
+    /// What definitions call it.
+    pub key: Key,
+    /// What people call it.
+    pub name: String,
 }
 
 /// A session, without what opens it.
@@ -68,9 +79,10 @@ const HANDLE: usize = 16;
 pub trait People {
     /// Adds a user; false where somebody has that login.
     async fn add_user(&self, user: &User, audit: &Audit) -> Result<bool, Fault>;
-    /// Changes name, roles, queues, language and whether they may log in, if nobody did since `user.revision`; false where
-    /// somebody did. Whoever may no longer log in is logged out.
-    async fn change_user(&self, user: &User, audit: &Audit) -> Result<bool, Fault>;
+    /// Changes name, roles, queues, teams, language and whether they may log in, if nobody did since `user.revision`; false
+    /// where somebody did, where the team is gone, or where nobody else who may log in would hold the role `kept`. Whoever
+    /// may no longer log in is logged out.
+    async fn change_user(&self, user: &User, kept: Option<&str>, audit: &Audit) -> Result<bool, Fault>;
     /// Another password, which ends then if somebody else gave it; all sessions end but that of `kept`.
     async fn set_password(
         &self,
@@ -82,6 +94,15 @@ pub trait People {
     ) -> Result<(), Fault>;
     /// Users by login, after that of `after`.
     async fn find_users(&self, filter: &UserFilter, after: Option<&str>, limit: u32) -> Result<Vec<User>, Fault>;
+
+    /// All teams, by key.
+    async fn teams(&self) -> Result<Vec<Team>, Fault>;
+    /// Adds a team; false where there is one of that key.
+    async fn add_team(&self, team: &Team, audit: &Audit) -> Result<bool, Fault>;
+    /// Calls a team something else; false where there is none of that key.
+    async fn rename_team(&self, team: &Team, audit: &Audit) -> Result<bool, Fault>;
+    /// Removes a team that nobody is of, nobody leads and no open task waits for; false where there is no such team.
+    async fn remove_team(&self, key: &str, audit: &Audit) -> Result<bool, Fault>;
 
     /// Opens a session: the SHA-256 of the cookie's secret, the user, and what is known of it.
     async fn put_session(&self, token_hash: &str, user: Uuid, session: &Session, audit: &Audit) -> Result<(), Fault>;
@@ -120,8 +141,9 @@ impl<E: Engine> People for E {
         let dialect = self.dialect();
         let document = dialect_cast(dialect, "json");
         let insert = format!(
-            "INSERT INTO fw_user (id, login, password_hash, name, active, roles, queues, language, theme, \
-             password_until, revision) VALUES ($1, $2, $3, $4, $5, $6{document}, $7{document}, $8, $9, $10, $11) \
+            "INSERT INTO fw_user (id, login, password_hash, name, active, roles, queues, team, leads, language, theme, \
+             password_until, revision) \
+             VALUES ($1, $2, $3, $4, $5, $6{document}, $7{document}, $8, $9{document}, $10, $11, $12, $13) \
              ON CONFLICT (login) DO NOTHING"
         );
         let params = vec![
@@ -132,6 +154,8 @@ impl<E: Engine> People for E {
             boolean(dialect, user.facts.active)?,
             text(&keys(&user.facts.roles)?),
             text(&keys(&user.facts.queues)?),
+            optional_key(user.facts.team.as_ref()),
+            text(&keys(&user.facts.leads)?),
             text(&user.language),
             text(&user.theme),
             optional_instant(dialect, user.password_until),
@@ -141,27 +165,47 @@ impl<E: Engine> People for E {
         Ok(self.change(commands).await?.first() == Some(&1))
     }
 
-    async fn change_user(&self, user: &User, audit: &Audit) -> Result<bool, Fault> {
+    async fn change_user(&self, user: &User, kept: Option<&str>, audit: &Audit) -> Result<bool, Fault> {
         let dialect = self.dialect();
         let document = dialect_cast(dialect, "json");
-        let update = format!(
+        let mut update = format!(
             "UPDATE fw_user SET name = $1, active = $2, roles = $3{document}, queues = $4{document}, language = $5, \
-             revision = revision + 1 WHERE id = $6 AND revision = $7"
+             team = $6, leads = $7{document}, revision = revision + 1 WHERE id = $8 AND revision = $9"
         );
-        let params = vec![
+        let mut params = vec![
             text(&user.facts.name),
             boolean(dialect, user.facts.active)?,
             text(&keys(&user.facts.roles)?),
             text(&keys(&user.facts.queues)?),
             text(&user.language),
+            optional_key(user.facts.team.as_ref()),
+            text(&keys(&user.facts.leads)?),
             bind_id(dialect, user.id),
             Bound::BigInt(Some(user.revision)),
         ];
-        let mut commands = vec![Command::guarding(update, params), audit::note(dialect, audit)];
+        let mut commands = Vec::new();
+        // Whoever removes one of the teams comes before this or after it.
+        let teams = user.facts.team.iter().chain(&user.facts.leads).collect::<std::collections::BTreeSet<_>>();
+        commands.extend(teams.into_iter().map(held));
+        if let Some(role) = kept {
+            if dialect == Dialect::Postgres {
+                // Two who look at each other before either has gone would both see somebody left: one waits for the other.
+                commands.insert(0, Command::new("LOCK TABLE fw_user IN SHARE ROW EXCLUSIVE MODE", Vec::new()));
+            }
+            params.push(text(&containing(&format!("\"{role}\""))));
+            update += &format!(
+                " AND EXISTS (SELECT 1 FROM fw_user o WHERE o.id <> $8 AND o.active = {} \
+                 AND o.roles{} LIKE $10 ESCAPE '\\')",
+                truth(dialect),
+                as_text(dialect)
+            );
+        }
+        let place = commands.len();
+        commands.extend([Command::guarding(update, params), audit::note(dialect, audit)]);
         if !user.facts.active {
             commands.push(ending(dialect, user.id, None, None));
         }
-        Ok(self.change(commands).await?.first() == Some(&1))
+        Ok(self.change(commands).await?.get(place) == Some(&1))
     }
 
     async fn set_password(
@@ -182,7 +226,7 @@ impl<E: Engine> People for E {
 
     async fn find_users(&self, filter: &UserFilter, after: Option<&str>, limit: u32) -> Result<Vec<User>, Fault> {
         let dialect = self.dialect();
-        let cast = if dialect == Dialect::Postgres { "::text" } else { "" };
+        let cast = as_text(dialect);
         let (mut conditions, mut params) = (Vec::new(), Vec::new());
         let mut add = |condition: &str, bound: Bound| {
             params.push(bound);
@@ -203,10 +247,50 @@ impl<E: Engine> People for E {
         if let Some(active) = filter.active {
             add("active = ?", boolean(dialect, active)?);
         }
+        if let Some(team) = &filter.team {
+            params.extend([text(team), text(&containing(&format!("\"{team}\"")))]);
+            let last = params.len();
+            conditions.push(format!("(team = ${} OR leads{cast} LIKE ${last} ESCAPE '\\')", last - 1));
+        }
         let condition =
             if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
         let sql = format!("SELECT {} FROM fw_user{condition} ORDER BY login LIMIT {limit}", USER.columns);
         self.rows(Select::new(sql, params, USER.kinds)).await?.into_iter().map(codec::user).collect()
+    }
+
+    async fn teams(&self) -> Result<Vec<Team>, Fault> {
+        let sql = "SELECT team_key, name FROM fw_team ORDER BY team_key LIMIT 1000".to_owned();
+        let team = |row| {
+            let mut row = Reader::new(row);
+            Ok(Team { key: row.key()?, name: row.text()? })
+        };
+        self.rows(Select::new(sql, Vec::new(), [Text, Text])).await?.into_iter().map(team).collect()
+    }
+
+    async fn add_team(&self, team: &Team, audit: &Audit) -> Result<bool, Fault> {
+        let insert = "INSERT INTO fw_team (team_key, name) VALUES ($1, $2) ON CONFLICT (team_key) DO NOTHING";
+        let insert = Command::guarding(insert, vec![text(&team.key), text(&team.name)]);
+        Ok(self.change(vec![insert, audit::note(self.dialect(), audit)]).await?.first() == Some(&1))
+    }
+
+    async fn rename_team(&self, team: &Team, audit: &Audit) -> Result<bool, Fault> {
+        let update = "UPDATE fw_team SET name = $1 WHERE team_key = $2";
+        let update = Command::guarding(update, vec![text(&team.name), text(&team.key)]);
+        Ok(self.change(vec![update, audit::note(self.dialect(), audit)]).await?.first() == Some(&1))
+    }
+
+    async fn remove_team(&self, key: &str, audit: &Audit) -> Result<bool, Fault> {
+        let dialect = self.dialect();
+        let delete = format!(
+            "DELETE FROM fw_team WHERE team_key = $1 \
+             AND NOT EXISTS (SELECT 1 FROM fw_user WHERE team = $1 OR leads{} LIKE $2 ESCAPE '\\') \
+             AND NOT EXISTS (SELECT 1 FROM fw_task WHERE pool_kind = 'team' AND pool_key = $1 AND status = 'open')",
+            as_text(dialect)
+        );
+        let params = vec![text(key), text(&containing(&format!("\"{key}\"")))];
+        // First it is held: what others do with it at this moment is done before the next statement looks.
+        let commands = vec![held(&key.into()), Command::guarding(delete, params), audit::note(dialect, audit)];
+        Ok(self.change(commands).await?.get(1) == Some(&1))
     }
 
     async fn put_session(&self, token_hash: &str, user: Uuid, session: &Session, audit: &Audit) -> Result<(), Fault> {
@@ -321,6 +405,16 @@ fn ending(dialect: Dialect, user: Uuid, one: Option<&str>, kept: Option<&str>) -
         sql += &format!(" AND token_hash <> ${}", params.len());
     }
     Command::new(sql, params)
+}
+
+/// Holds a team until the end of the transaction; nothing behind it is done where there is none.
+fn held(key: &Key) -> Command {
+    Command::guarding("UPDATE fw_team SET name = name WHERE team_key = $1", vec![text(key)])
+}
+
+/// What makes a document a text to look into.
+fn as_text(dialect: Dialect) -> &'static str {
+    if dialect == Dialect::Postgres { "::text" } else { "" }
 }
 
 fn boolean(dialect: Dialect, is: bool) -> Result<Bound, Fault> {

@@ -78,8 +78,8 @@ pub(crate) const EVENT: Selection = Selection {
 };
 
 pub(crate) const USER: Selection = Selection {
-    columns: "id, login, password_hash, name, active, roles, queues, language, theme, password_until, revision",
-    kinds: &[Id, Text, Text, Text, ColumnKind::Boolean, Document, Document, Text, Text, Time, Integer],
+    columns: "id, login, password_hash, name, active, roles, queues, team, leads, language, theme, password_until, revision",
+    kinds: &[Id, Text, Text, Text, ColumnKind::Boolean, Document, Document, Text, Document, Text, Text, Time, Integer],
 };
 
 pub(crate) const MESSAGE: Selection = Selection {
@@ -362,6 +362,8 @@ pub(crate) fn user(row: Row) -> Result<User, Fault> {
         active: row.boolean()?,
         roles: keys(row.document()?),
         queues: keys(row.document()?),
+        team: row.maybe_text()?.map(Key::from),
+        leads: keys(row.document()?),
     };
     let (language, theme) = (row.text()?, row.text()?);
     let (password_until, revision) = (row.maybe_time()?, row.integer()?);
@@ -421,6 +423,7 @@ pub(crate) fn pool_words(pool: &Pool) -> (&'static str, Option<&Key>) {
     match pool {
         Pool::Queue(key) => ("queue", Some(key)),
         Pool::Role(key) => ("role", Some(key)),
+        Pool::Team(key) => ("team", Some(key)),
         Pool::Person => ("person", None),
     }
 }
@@ -507,6 +510,7 @@ fn pool_of(kind: &str, key: Option<String>) -> Result<Pool, Fault> {
     Ok(match (kind, key) {
         ("queue", Some(key)) => Pool::Queue(key.into()),
         ("role", Some(key)) => Pool::Role(key.into()),
+        ("team", Some(key)) => Pool::Team(key.into()),
         ("person", _) => Pool::Person,
         _ => return Err(Fault::new(format!("unknown pool `{kind}`"))),
     })

@@ -50,7 +50,7 @@ use formwork_core::trace::Trace;
 use formwork_core::{Facts, Record, Rejection, RejectionKind, Stimulus, Stop};
 use formwork_model::{Key, Pack};
 
-pub use accounts::{People, Session, Token, UserFilter};
+pub use accounts::{People, Session, Team, Token, UserFilter};
 pub use audit::{Audit, AuditFilter, Audited};
 pub use backlog::Backlog;
 pub use decide::Decider;

@@ -23,6 +23,8 @@ pub(crate) async fn put_user(engine: &impl Engine, user: &User) -> Result<(), Fa
         active,
         text(&keys(&user.facts.roles)?),
         text(&keys(&user.facts.queues)?),
+        optional_key(user.facts.team.as_ref()),
+        text(&keys(&user.facts.leads)?),
         text(&user.language),
         text(&user.theme),
         optional_instant(dialect, user.password_until),
@@ -31,7 +33,8 @@ pub(crate) async fn put_user(engine: &impl Engine, user: &User) -> Result<(), Fa
     ];
     let update = format!(
         "UPDATE fw_user SET login = $1, password_hash = $2, name = $3, active = $4, roles = $5{document}, \
-         queues = $6{document}, language = $7, theme = $8, password_until = $9, revision = $10 WHERE id = $11"
+         queues = $6{document}, team = $7, leads = $8{document}, language = $9, theme = $10, password_until = $11, \
+         revision = $12 WHERE id = $13"
     );
     let touched = engine.change(vec![Command::new(update, params.clone())]).await?;
     if touched == [1] {
@@ -39,11 +42,12 @@ pub(crate) async fn put_user(engine: &impl Engine, user: &User) -> Result<(), Fa
     }
     // A user with that login keeps the id that records know.
     let insert = format!(
-        "INSERT INTO fw_user (login, password_hash, name, active, roles, queues, language, theme, password_until, \
-         revision, id) VALUES ($1, $2, $3, $4, $5{document}, $6{document}, $7, $8, $9, $10, $11) \
+        "INSERT INTO fw_user (login, password_hash, name, active, roles, queues, team, leads, language, theme, \
+         password_until, revision, id) \
+         VALUES ($1, $2, $3, $4, $5{document}, $6{document}, $7, $8{document}, $9, $10, $11, $12, $13) \
          ON CONFLICT (login) DO UPDATE SET \
          password_hash = excluded.password_hash, name = excluded.name, active = excluded.active, \
-         roles = excluded.roles, queues = excluded.queues, language = excluded.language, theme = excluded.theme, \
+         roles = excluded.roles, queues = excluded.queues, team = excluded.team, leads = excluded.leads, language = excluded.language, theme = excluded.theme, \
          password_until = excluded.password_until, revision = excluded.revision"
     );
     engine.change(vec![Command::new(insert, std::mem::take(&mut params))]).await?;
@@ -125,6 +129,11 @@ pub(crate) fn dialect_cast(dialect: Dialect, ty: &str) -> String {
 
 pub(crate) fn text(text: &str) -> Bound {
     Bound::String(Some(text.to_owned()))
+}
+
+/// A key, or none.
+pub(crate) fn optional_key(key: Option<&Key>) -> Bound {
+    Bound::String(key.map(ToString::to_string))
 }
 
 /// An instant, or none.

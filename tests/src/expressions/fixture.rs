@@ -126,6 +126,8 @@ pub fn viewer() -> Viewer {
         kind: ViewerKind::Person,
         roles: vec!["clerk".into()],
         queues: vec!["desk".into()],
+        team: None,
+        leads: Vec::new(),
         language: "en".to_owned(),
     }
 }

@@ -105,10 +105,21 @@ async fn clocks_on_postgres() {
     play_all(&Postgres::default(), "tests/packs/clocks").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn crews_on_sqlite() {
+    play_all(&Sqlite::default(), "tests/packs/crews").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crews_on_postgres() {
+    play_all(&Postgres::default(), "tests/packs/crews").await;
+}
+
 #[test]
 fn no_transcript_is_forgotten() {
     let mut known = Vec::new();
-    for path in ["definitions/crm", "examples/hello", "tests/packs/parcels", "tests/packs/clocks"] {
+    for path in ["definitions/crm", "examples/hello", "tests/packs/parcels", "tests/packs/clocks", "tests/packs/crews"]
+    {
         let (key, files) = read_pack(&folder(path)).expect("the pack can be read");
         let cases = files.iter().filter_map(|(path, _)| path.strip_prefix("cases/")?.strip_suffix(".json"));
         known.extend(cases.map(|case| format!("{key}.{case}.txt")));

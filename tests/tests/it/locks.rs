@@ -98,7 +98,13 @@ async fn file(engine: &Engine, pack: &Arc<Pack>, form: &str, json: Json) -> Uuid
 }
 
 async fn user(engine: &Engine, client: usize) {
-    let facts = UserFacts { name: "Ana".to_owned(), active: true, roles: vec!["agent".into()], queues: Vec::new() };
+    let facts = UserFacts {
+        name: "Ana".to_owned(),
+        active: true,
+        roles: vec!["agent".into()],
+        queues: Vec::new(),
+        ..UserFacts::default()
+    };
     let (login, language, theme) = (format!("agent{client}"), "en".to_owned(), "system".to_owned());
     let id = Uuid::from_u128(client as u128 + 1);
     let password_hash = "x".to_owned();

@@ -27,5 +27,6 @@ mod pages;
 mod people;
 mod rights;
 mod strangers;
+mod teams;
 mod tidy;
 mod webhook;

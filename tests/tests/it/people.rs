@@ -4,7 +4,10 @@ use reqwest::Method;
 use serde_json::{Value as Json, json};
 
 use formwork_runtime::cases::Host;
+use formwork_runtime::people::By;
+use formwork_runtime::people::admin::PersonChange;
 use formwork_runtime::{Channels, Clock};
+use formwork_store::{Failure, User};
 use formwork_tests::hosts::{Postgres, Sqlite};
 use formwork_tests::on_both_stores;
 use formwork_tests::packs;
@@ -221,6 +224,37 @@ async fn only_administrators_look_after_users(host: &dyn Host) {
     }
 }
 
+/// Two administrators who demote or disable each other at one moment: one of them remains, however often they try.
+async fn somebody_stays_administrator(host: &dyn Host) {
+    let server = guarded(host).await;
+    server.user("ann", &["admin"], &[]).await;
+    server.user("ben", &["admin"], &[]).await;
+    let engine = &server.engine;
+    let user = async |login: &str| engine.store().user_by_login(login).await.expect("users").expect("the user");
+    let (ann, ben) = (user("ann").await, user("ben").await);
+    let is_admin = |user: &User| user.facts.active && user.facts.roles.iter().any(|role| &**role == "admin");
+    let by = By::command_line();
+    let demoted = PersonChange { roles: Some(Vec::new()), ..PersonChange::default() };
+    let disabled = PersonChange { active: Some(false), ..PersonChange::default() };
+    let restored =
+        PersonChange { roles: Some(vec!["admin".to_owned()]), active: Some(true), ..PersonChange::default() };
+    for round in 0..20 {
+        let change = if round % 2 == 0 { &demoted } else { &disabled };
+        let (first, second) = tokio::join!(
+            engine.change_person(&by, ann.id, change, None),
+            engine.change_person(&by, ben.id, change, None)
+        );
+        let left = [user("ann").await, user("ben").await].iter().filter(|user| is_admin(user)).count();
+        assert_eq!(left, 1, "round {round}: {first:?} {second:?}");
+        let refused = first.err().or(second.err()).expect("one is refused");
+        let Failure::Rejected(rejection) = refused else { panic!("{refused:?}") };
+        assert_eq!(rejection.code, "last_admin", "round {round}");
+        for one in [ann.id, ben.id] {
+            engine.change_person(&by, one, &restored, None).await.expect("restored");
+        }
+    }
+}
+
 async fn sessions_are_told_and_ended(host: &dyn Host) {
     let server = guarded(host).await;
     let admin = server.user("root", &["admin"], &[]).await;
@@ -298,6 +332,7 @@ on_both_stores!(
     users_are_what_was_said_and_nothing_else,
     a_queue_is_served_by_its_members,
     only_administrators_look_after_users,
+    somebody_stays_administrator,
     sessions_are_told_and_ended,
     tokens_are_shown_once_and_revoked,
 );

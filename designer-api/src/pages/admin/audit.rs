@@ -23,8 +23,18 @@ use crate::view::query::{address, changed, first};
 /// Rows of a page.
 const LIMIT: u32 = 50;
 /// Kinds one can look for: of a group of them, what they begin with.
-const KINDS: [&str; 9] =
-    ["session.", "session.refused", "user.", "password.", "token.", "pack.", "instance.", "message.", "audit."];
+const KINDS: [&str; 10] = [
+    "session.",
+    "session.refused",
+    "user.",
+    "password.",
+    "token.",
+    "team.",
+    "pack.",
+    "instance.",
+    "message.",
+    "audit.",
+];
 
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new().route("/admin/audit", get(show)).route("/admin/audit.csv", get(export))
@@ -158,6 +168,7 @@ fn details(visit: &Visit, data: &Json) -> Vec<String> {
 fn plain(visit: &Visit, name: &str, value: &Json) -> String {
     let (engine, language) = (visit.engine(), visit.caller.language.as_str());
     match value {
+        Json::Null => "–".to_owned(),
         Json::Array(items) if items.is_empty() => "–".to_owned(),
         Json::Array(items) => {
             let texts: Vec<String> = items.iter().map(|item| plain(visit, name, item)).collect();

@@ -3,6 +3,7 @@
 mod audit;
 mod operations;
 mod queues;
+mod teams;
 mod users;
 
 use std::sync::Arc;
@@ -18,7 +19,12 @@ use crate::server::Server;
 use crate::view::nav::{Group, Item};
 
 pub(super) fn routes() -> Router<Arc<Server>> {
-    Router::new().merge(users::routes()).merge(queues::routes()).merge(operations::routes()).merge(audit::routes())
+    Router::new()
+        .merge(users::routes())
+        .merge(queues::routes())
+        .merge(teams::routes())
+        .merge(operations::routes())
+        .merge(audit::routes())
 }
 
 /// The visitor as the audit log tells them, if they look after users and operations.
@@ -36,9 +42,10 @@ struct Choice {
 }
 
 /// The pages of administration: address, key of the title, icon, and the role they belong to.
-const PAGES: [(&str, &str, &str, &str); 6] = [
+const PAGES: [(&str, &str, &str, &str); 7] = [
     ("/admin/users", "admin.users", "user", "admin"),
     ("/admin/queues", "admin.queues", "queue", "admin"),
+    ("/admin/teams", "admin.teams", "team", "admin"),
     ("/admin/incidents", "admin.incidents", "warn", "admin"),
     ("/admin/outbox", "admin.outbox", "send", "admin"),
     ("/admin/jobs", "admin.jobs", "download", "admin"),

@@ -71,11 +71,21 @@ struct UserView {
     roles: Vec<Choice>,
     queues: Vec<Choice>,
     languages: Vec<Choice>,
+    teams: Vec<TeamLink>,
     state: &'static str,
     until: Option<Time>,
     sessions: Vec<SessionRow>,
     tokens: Vec<TokenRow>,
     errors: Vec<Error>,
+}
+
+/// A team somebody is of or leads.
+#[derive(Debug, Serialize)]
+struct TeamLink {
+    href: String,
+    name: String,
+    member: bool,
+    lead: bool,
 }
 
 /// A password that is told once (templates/pages/admin/password.html).
@@ -97,6 +107,7 @@ async fn list(visit: Visit) -> Result<Response, Refusal> {
         text: q.clone(),
         role: role.map(Key::from),
         queue: None,
+        team: None,
         active: state.map(|state| state == "active"),
     };
     let after = first(&pairs, "after");
@@ -175,6 +186,7 @@ async fn draw_new(visit: &Visit, typed: &Pairs, errors: Vec<Error>) -> Result<Re
         roles: choices(visit, "role", &[], &ticked(typed, "role")),
         queues: choices(visit, "queue", &[], &ticked(typed, "queue")),
         languages: languages(visit, first(typed, "language").unwrap_or(&visit.caller.language)),
+        teams: Vec::new(),
         state: "active",
         until: None,
         sessions: Vec::new(),
@@ -260,6 +272,7 @@ async fn draw_user(visit: &Visit, id: Uuid, typed: Option<&Pairs>, errors: Vec<E
         roles: choices(visit, "role", &user.facts.roles, &roles),
         queues: choices(visit, "queue", &user.facts.queues, &queues),
         languages: languages(visit, &text("language", &user.language)),
+        teams: teams_of(visit, &user).await?,
         state: state(&user),
         until: user.password_until.map(|until| local.time(until)),
         sessions: sessions.into_iter().map(|session| session_row(visit, session, None)).collect(),
@@ -267,6 +280,17 @@ async fn draw_user(visit: &Visit, id: Uuid, typed: Option<&Pairs>, errors: Vec<E
         errors,
     };
     draw(visit, user.facts.name.clone(), view).await
+}
+
+/// The teams a user is of or leads, in the order of all teams.
+async fn teams_of(visit: &Visit, user: &User) -> Result<Vec<TeamLink>, Refusal> {
+    let teams = visit.engine().teams().await?.into_iter().map(|team| TeamLink {
+        href: format!("/admin/teams/{}", team.key),
+        member: user.facts.team.as_ref() == Some(&team.key),
+        lead: user.facts.leads.contains(&team.key),
+        name: team.name,
+    });
+    Ok(teams.filter(|team| team.member || team.lead).collect())
 }
 
 async fn act(visit: Visit, Path(id): Path<Uuid>, body: Bytes) -> Result<Response, Refusal> {
@@ -285,6 +309,7 @@ async fn act(visit: Visit, Path(id): Path<Uuid>, body: Bytes) -> Result<Response
                 queues: Some(ticked(&typed, "queue")),
                 language: first(&typed, "language").map(str::to_owned),
                 active: None,
+                ..PersonChange::default()
             };
             let version = first(&typed, "_version").and_then(|version| version.parse().ok());
             (engine.change_person(&by, id, &change, version).await.map(drop), "saved")

@@ -72,6 +72,7 @@ impl<'a> Evaluator<'a> {
         let keys = match list {
             Ir::Name(Name::UserQueues) => Some(&self.environment.viewer.queues),
             Ir::Name(Name::UserRoles) => Some(&self.environment.viewer.roles),
+            Ir::Name(Name::UserLeads) => Some(&self.environment.viewer.leads),
             _ => None,
         };
         if let Some(keys) = keys {
@@ -135,6 +136,8 @@ impl<'a> Evaluator<'a> {
             Name::UserId => viewer.user.map_or(Value::Null, Value::Id),
             Name::UserRoles => keys(&viewer.roles),
             Name::UserQueues => keys(&viewer.queues),
+            Name::UserTeam => viewer.team.as_ref().map_or(Value::Null, |team| Value::Text(team.to_string())),
+            Name::UserLeads => keys(&viewer.leads),
             Name::Cell => match environment.cell {
                 Some(value) => return Ok(Cow::Borrowed(value)),
                 None => return Err(EvalError::Defect("`?` has no value here".to_owned())),

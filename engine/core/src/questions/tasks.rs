@@ -139,10 +139,14 @@ impl<'a> Teller<'a> {
             })
             .collect();
         let label = found.as_ref().map_or(&*task.step, |(node, _)| node.label.get(language)).to_owned();
-        let (queue, role) = match &task.pool {
-            Pool::Queue(queue) => (Some(queue), None),
-            Pool::Role(role) => (None, Some(role)),
-            Pool::Person => (None, None),
+        let (queue, role, team) = match &task.pool {
+            Pool::Queue(queue) => (Some(queue), None, None),
+            Pool::Role(role) => (None, Some(role), None),
+            Pool::Team(team) => {
+                let name = self.presenter.gather(context.team(team))?.flatten();
+                (None, None, Some(json!({"key": team, "name": name.map_or(&**team, String::as_str)})))
+            }
+            Pool::Person => (None, None, None),
         };
         let assignee = task.assignee.map(|user| self.presenter.user(user)).transpose()?;
         let owner = task.owner.map(|user| self.presenter.user(user)).transpose()?;
@@ -166,6 +170,7 @@ impl<'a> Teller<'a> {
             "record": self.record(task)?,
             "queue": queue,
             "role": role,
+            "team": team,
             "assignee": assignee,
             "state": match task.status {
                 TaskStatus::Open => "open",

@@ -108,6 +108,14 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The name of a team; none if there is none of this key.
+    pub(crate) fn team(&self, key: &Key) -> Result<Option<&'a String>, Stop> {
+        match self.facts.teams.get(key) {
+            Some(name) => Ok(name.as_ref()),
+            None => Err(Stop::Need(vec![Need::Team(key.clone())])),
+        }
+    }
+
     fn complete_record(&self, form: &Key, id: Uuid) -> Result<Option<&'a Record>, Missing> {
         let Some(found) = self.facts.records.get(&(form.clone(), id)) else {
             return Err(Missing::Record { form: form.clone(), id });

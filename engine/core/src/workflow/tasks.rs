@@ -182,6 +182,10 @@ impl<'a> Run<'_, 'a> {
                 let known = queue.filter(|queue| context.pack.queues().contains_key(queue.as_str()));
                 known.map(|queue| (Pool::Queue(Key::from(queue)), None))
             }
+            Assign::Team(team) => {
+                let Some(team) = self.text(&node.key, team)?.map(Key::from) else { return Ok(None) };
+                context.team(&team)?.is_some().then_some((Pool::Team(team), None))
+            }
             Assign::User(user) => {
                 let user = self.evaluated(&node.key, |scene| scene.setting(user))?.as_id();
                 let Some(user) = user.filter(|user| !barred.contains(user)) else { return Ok(None) };

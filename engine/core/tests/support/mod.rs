@@ -51,6 +51,7 @@ pub struct World {
     pub at: DateTime<Utc>,
     pub stored: Stored,
     pub users: BTreeMap<Uuid, UserFacts>,
+    pub teams: BTreeMap<Key, String>,
     /// Round trips of the last stimulus.
     pub rounds: u32,
     seed: u64,
@@ -87,6 +88,7 @@ impl World {
             at: instant("2026-01-05T01:00:00Z"),
             stored: Stored::default(),
             users: BTreeMap::new(),
+            teams: BTreeMap::new(),
             rounds: 0,
             seed: 0,
         }
@@ -108,9 +110,26 @@ impl World {
     pub fn person(&mut self, name: &str, roles: &[&str], queues: &[&str]) -> Viewer {
         let keys = |names: &[&str]| names.iter().map(|name| Key::from(*name)).collect::<Vec<Key>>();
         let id = Ids::named(instant("2020-01-01T00:00:00Z"), name);
-        let facts = UserFacts { name: name.to_owned(), active: true, roles: keys(roles), queues: keys(queues) };
+        let facts = UserFacts {
+            name: name.to_owned(),
+            active: true,
+            roles: keys(roles),
+            queues: keys(queues),
+            ..UserFacts::default()
+        };
         self.users.insert(id, facts);
         Viewer::person(&self.pack, id, &keys(roles), keys(queues), "en")
+    }
+
+    /// The person as a member of a team, or its lead; there is such a team then.
+    pub fn in_team(&mut self, viewer: Viewer, team: &str, lead: bool) -> Viewer {
+        self.teams.insert(team.into(), team.to_owned());
+        let facts = self.users.get_mut(&viewer.user.unwrap()).unwrap();
+        match lead {
+            true => facts.leads.push(team.into()),
+            false => facts.team = Some(team.into()),
+        }
+        Viewer::of(&self.pack, viewer.user.unwrap(), facts, "en")
     }
 
     /// Lets something happen; a refusal leaves the world as it was.
@@ -317,6 +336,10 @@ impl World {
             Need::User(id) => {
                 facts.users.insert(id, self.users.get(&id).cloned());
             }
+            Need::Team(key) => {
+                let name = self.teams.get(&key).cloned();
+                facts.teams.insert(key, name);
+            }
             // The packs of these tests have no clocks.
             Need::Clocks(form, id) => {
                 facts.clocks.insert((form, id), Vec::new());
@@ -426,6 +449,7 @@ impl World {
         let in_pool = |task: &Task| match &task.pool {
             Pool::Queue(queue) => viewer.queues.contains(queue),
             Pool::Role(role) => viewer.roles.contains(role),
+            Pool::Team(team) => viewer.team.as_ref() == Some(team),
             Pool::Person => false,
         };
         let is_asked = |task: &&Task| {
@@ -437,8 +461,14 @@ impl World {
             TaskBox::Claimable => task.status == TaskStatus::Open && task.assignee.is_none() && in_pool(task),
             TaskBox::Team => {
                 task.status == TaskStatus::Open
-                    && matches!(&task.pool, Pool::Queue(queue)
-                if self.pack.queues()[queue].lead.as_ref().is_some_and(|lead| viewer.roles.contains(lead)))
+                    && match &task.pool {
+                        Pool::Queue(queue) => {
+                            let lead = self.pack.queues()[queue].lead.as_ref();
+                            lead.is_some_and(|lead| viewer.roles.contains(lead))
+                        }
+                        Pool::Team(team) => viewer.leads.contains(team),
+                        Pool::Role(_) | Pool::Person => false,
+                    }
             }
             TaskBox::Cc => task.copies.iter().any(|(person, _)| viewer.user == Some(*person)),
             TaskBox::Started => task.status == TaskStatus::Open && viewer.user.is_some() && task.starter == viewer.user,

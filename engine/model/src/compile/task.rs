@@ -152,21 +152,30 @@ impl StepCompiler<'_, '_, '_> {
 
     fn who(&self, assign: &author::Assign, at: &At) -> Option<Assign> {
         let context = self.flow.context;
-        match (&assign.queue, &assign.role, &assign.user) {
-            (Some(queue), None, None) => {
+        match (&assign.queue, &assign.role, &assign.team, &assign.user) {
+            (Some(queue), None, None, None) => {
                 let setting = context.setting(queue, &self.flow.scope(), &Type::Queue, &at.key("queue"))?;
                 Some(Assign::Queue(setting))
             }
-            (None, Some(role), None) => {
+            (None, Some(role), None, None) => {
                 context.role("FW0306", role, &at.key("role")).then(|| Assign::Role(role.as_str().into()))
             }
-            (None, None, Some(user)) => {
+            (None, None, Some(team), None) => {
+                let setting = context.setting(team, &self.flow.scope(), &Type::Text, &at.key("team"))?;
+                Some(Assign::Team(setting))
+            }
+            (None, None, None, Some(user)) => {
                 let setting = context.setting(user, &self.flow.scope(), &Type::User, &at.key("user"))?;
                 Some(Assign::User(setting))
             }
             _ => {
                 if !self.flow.is_cut_in(at) {
-                    context.error_at_key("FW0117", at, "exactly one of `queue`, `role` and `user` is needed", None);
+                    context.error_at_key(
+                        "FW0117",
+                        at,
+                        "exactly one of `queue`, `role`, `team` and `user` is needed",
+                        None,
+                    );
                 }
                 None
             }

@@ -44,6 +44,10 @@ pub struct CaseUser {
     pub roles: Vec<String>,
     /// Queues served.
     pub queues: Vec<String>,
+    /// The team they are a member of: there is one then.
+    pub team: Option<String>,
+    /// Teams they lead: they are there then.
+    pub leads: Vec<String>,
 }
 
 /// A step: at most one verb, and what holds afterwards.
@@ -244,6 +248,8 @@ pub struct TaskExpectation {
     pub queue: Option<String>,
     /// The role it waits for.
     pub role: Option<String>,
+    /// The team it waits for.
+    pub team: Option<String>,
     /// Who has it.
     pub assignee: Option<String>,
 }

@@ -105,6 +105,10 @@ pub enum Name {
     UserRoles,
     /// The queues the acting user serves.
     UserQueues,
+    /// The team the acting user is a member of; null where they are of none.
+    UserTeam,
+    /// The teams the acting user leads.
+    UserLeads,
     /// `settings.x`.
     Setting(Key),
     /// `vars.x` of a workflow.

@@ -231,7 +231,10 @@ impl Names {
         (Names::Parent, "the record a row is of; in the rows of a table only"),
         (Names::It, "a record of another form: the one that may be linked, the one the schedule runs for"),
         (Names::Record, "the record the workflow or the board is for"),
-        (Names::User, "who acts or reads: `user.id`, `user.roles`, `user.queues`; `has_role('x')` too"),
+        (
+            Names::User,
+            "who acts or reads: `user.id`, `user.roles`, `user.queues`, `user.team`, `user.leads`; `has_role('x')` too",
+        ),
         (Names::Workflow, "variables, steps and their outputs, the instance"),
         (Names::Event, "what the message carries"),
         (Names::Inputs, "an input of the decision"),

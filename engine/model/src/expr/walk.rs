@@ -282,6 +282,8 @@ fn name_type(name: &Name) -> Type {
         Name::UserId => Type::User,
         Name::UserRoles => Type::List(Box::new(Type::Text)),
         Name::UserQueues => Type::List(Box::new(Type::Queue)),
+        Name::UserTeam => Type::Text,
+        Name::UserLeads => Type::List(Box::new(Type::Text)),
         Name::Index => Type::Integer,
         Name::Column(_) => Type::Text,
         Name::Instance(attribute) => attribute.ty(),

@@ -380,7 +380,7 @@ pub enum TaskBox {
     Mine,
     /// Nobody's, and I am a candidate.
     Claimable,
-    /// Of the queues I serve, whoever holds them.
+    /// Of the queues and teams I lead, whoever holds them.
     Team,
     /// What I have a copy of, done or not.
     Cc,

@@ -33,6 +33,10 @@ pub struct CaseUser {
     pub roles: Vec<Key>,
     /// Queues served.
     pub queues: Vec<Key>,
+    /// The team they are a member of.
+    pub team: Option<Key>,
+    /// Teams they lead.
+    pub leads: Vec<Key>,
 }
 
 /// A record that is there before the first step.
@@ -284,6 +288,8 @@ pub struct ExpectedTask {
     pub queue: Option<Key>,
     /// The role it waits for.
     pub role: Option<Key>,
+    /// The team it waits for.
+    pub team: Option<Key>,
     /// Who has it.
     pub assignee: Option<Key>,
 }

@@ -370,6 +370,8 @@ pub enum Assign {
     Queue(Setting),
     /// Whoever has the role.
     Role(Key),
+    /// Whoever is a member of the team.
+    Team(Setting),
     /// This user.
     User(Setting),
 }

@@ -168,12 +168,14 @@ impl World<'_> {
             is(&task["step"], Some(&*expected.step))
                 && is(&task["queue"], expected.queue.as_deref())
                 && is(&task["role"], expected.role.as_deref())
+                && is(&task["team"]["key"], expected.team.as_deref())
                 && is(&task["assignee"]["id"], assignee.as_deref())
         };
         let wanted = task_words(
             &expected.step,
             expected.queue.as_deref(),
             expected.role.as_deref(),
+            expected.team.as_deref(),
             expected.assignee.as_deref(),
         );
         if open.iter().any(fits) {
@@ -184,10 +186,9 @@ impl World<'_> {
             .iter()
             .map(|task| {
                 let text = |value: &Json| value.as_str().map(str::to_owned);
-                let (queue, role, assignee) =
-                    (text(&task["queue"]), text(&task["role"]), text(&task["assignee"]["title"]));
-                let step = task["step"].as_str().unwrap_or_default();
-                task_words(step, queue.as_deref(), role.as_deref(), assignee.as_deref())
+                let (queue, role, team) = (text(&task["queue"]), text(&task["role"]), text(&task["team"]["key"]));
+                let (step, assignee) = (task["step"].as_str().unwrap_or_default(), text(&task["assignee"]["title"]));
+                task_words(step, queue.as_deref(), role.as_deref(), team.as_deref(), assignee.as_deref())
             })
             .collect();
         let found = if found.is_empty() { "none is open".to_owned() } else { format!("open are {}", found.join(", ")) };
@@ -252,9 +253,15 @@ fn refusal(fails: &CaseFailure) -> String {
     }
 }
 
-fn task_words(step: &str, queue: Option<&str>, role: Option<&str>, assignee: Option<&str>) -> String {
+fn task_words(
+    step: &str,
+    queue: Option<&str>,
+    role: Option<&str>,
+    team: Option<&str>,
+    assignee: Option<&str>,
+) -> String {
     let mut words = format!("`{step}`");
-    for (word, name) in [("in", queue), ("for", role), ("of", assignee)] {
+    for (word, name) in [("in", queue), ("for", role), ("for team", team), ("of", assignee)] {
         words.extend(name.map(|name| format!(" {word} {name}")));
     }
     words

@@ -17,13 +17,14 @@ use formwork_core::{Act, Viewer};
 use formwork_model::pack::case::{Actor, Case};
 use formwork_model::pack::form::{Field, FieldKind};
 use formwork_model::{Key, Pack};
-use formwork_store::{Fault, Store, User};
+use formwork_store::{Fault, Store, Team, User};
 
 use super::coverage::Coverage;
 use super::words::told;
 use crate::channels::Channels;
 use crate::clock::Clock;
 use crate::deploy::Bundle;
+use crate::people::By;
 use crate::{Engine, Environment, Seeds};
 
 /// Where a case's store lives. The same name opens the same data again: that is what `crash` relies on.
@@ -117,6 +118,12 @@ impl<'h> World<'h> {
 
     async fn make_people(&mut self, case: &Case) -> Result<(), Fault> {
         for (login, given) in &case.users {
+            for key in given.team.iter().chain(&given.leads) {
+                // One that is there already was made for somebody before.
+                let team = Team { key: key.clone(), name: key.to_string() };
+                let audit = self.engine.told(&By::command_line(), "team.added", key, Json::Null);
+                self.engine.store().add_team(&team, &audit).await?;
+            }
             let user = User {
                 id: self.engine.new_id(),
                 login: login.to_string(),
@@ -127,6 +134,8 @@ impl<'h> World<'h> {
                     active: true,
                     roles: given.roles.clone(),
                     queues: given.queues.clone(),
+                    team: given.team.clone(),
+                    leads: given.leads.clone(),
                 },
                 language: self.language().to_owned(),
                 theme: "system".to_owned(),

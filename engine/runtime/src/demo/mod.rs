@@ -44,7 +44,13 @@ impl Engine {
                         id: self.demo_user_id(&login),
                         login: login.clone(),
                         password_hash,
-                        facts: UserFacts { name: name.clone(), active: true, roles: vec![role], queues },
+                        facts: UserFacts {
+                            name: name.clone(),
+                            active: true,
+                            roles: vec![role],
+                            queues,
+                            ..UserFacts::default()
+                        },
                         language,
                         theme: "system".to_owned(),
                         password_until: None,

@@ -19,6 +19,8 @@ use crate::Engine;
 pub const PLATFORM_ROLES: [&str; 4] = ["designer", "publisher", "admin", "auditor"];
 /// Languages that people can be spoken to in.
 pub const LANGUAGES: [&str; 2] = ["zh-CN", "en"];
+/// The role of those who look after users: somebody must be left who has it.
+const ADMIN: &str = "admin";
 /// Longest login and longest name, in characters.
 const TEXT_MAX: usize = 100;
 /// For how long a password is good that somebody else gave.
@@ -65,6 +67,12 @@ pub struct PersonChange {
     /// Whether they may log in.
     #[serde(default)]
     pub active: Option<bool>,
+    /// The team they are a member of, or none; where their teams are looked after.
+    #[serde(skip)]
+    pub team: Option<Option<Key>>,
+    /// Teams they lead, all of them.
+    #[serde(skip)]
+    pub leads: Option<Vec<Key>>,
 }
 
 impl Engine {
@@ -121,7 +129,7 @@ impl Engine {
             id: self.new_id(),
             login,
             password_hash,
-            facts: UserFacts { name, active: true, roles, queues },
+            facts: UserFacts { name, active: true, roles, queues, ..UserFacts::default() },
             language,
             theme: "system".to_owned(),
             password_until: Some(until),
@@ -153,7 +161,8 @@ impl Engine {
             if data.is_empty() {
                 return Ok(before);
             }
-            if is_admin(&before) && !is_admin(&after) {
+            let kept = (is_admin(&before) && !is_admin(&after)).then_some(ADMIN);
+            if kept.is_some() {
                 self.leaves_an_admin(id).await?;
             }
             let kind = match (before.facts.active, after.facts.active) {
@@ -162,7 +171,7 @@ impl Engine {
                 _ => "user.changed",
             };
             let audit = self.told(by, kind, &before.login, Json::Object(data));
-            if self.store().change_user(&after, &audit).await? {
+            if self.store().change_user(&after, kept, &audit).await? {
                 self.check_listeners(id);
                 return Ok(User { revision: after.revision + 1, ..after });
             }
@@ -189,16 +198,28 @@ impl Engine {
             let title = format!("there is no queue `{queue}`");
             return Err(refusal(Rejection::new(RejectionKind::NotFound, "FW1001", title)));
         }
-        for _ in 0..TRIES {
-            let user = self.person(id).await?;
+        let served = |user: &User| {
             let mut queues = user.facts.queues.clone();
             queues.retain(|served| *served != queue);
             if serves {
                 queues.push(queue.clone());
             }
             let queues = Some(queues.iter().map(ToString::to_string).collect());
-            let change = PersonChange { queues, ..PersonChange::default() };
-            match self.change_person(by, id, &change, Some(user.revision)).await {
+            PersonChange { queues, ..PersonChange::default() }
+        };
+        self.change_as_is(by, id, served).await
+    }
+
+    /// Changes a user by what follows from how they are, however others change them at the same time.
+    pub(super) async fn change_as_is(
+        &self,
+        by: &By,
+        id: Uuid,
+        change: impl Fn(&User) -> PersonChange + Send,
+    ) -> Result<User, Failure> {
+        for _ in 0..TRIES {
+            let user = self.person(id).await?;
+            match self.change_person(by, id, &change(&user), Some(user.revision)).await {
                 Err(Failure::Rejected(rejection)) if rejection.kind == RejectionKind::Stale => {}
                 done => return done,
             }
@@ -255,11 +276,13 @@ impl Engine {
             after.language.clone_from(language);
         }
         after.facts.active = change.active.unwrap_or(before.facts.active);
+        after.facts.team = change.team.clone().unwrap_or(after.facts.team);
+        after.facts.leads = change.leads.clone().unwrap_or(after.facts.leads);
         errors.none()?;
         Ok(after)
     }
 
-    fn name_of(&self, typed: &str, errors: &mut Errors) -> String {
+    pub(super) fn name_of(&self, typed: &str, errors: &mut Errors) -> String {
         let name = typed.trim();
         if name.is_empty() {
             errors.add("required", "/name");
@@ -287,7 +310,7 @@ impl Engine {
 
     /// Somebody else must be left who looks after users.
     async fn leaves_an_admin(&self, id: Uuid) -> Result<(), Failure> {
-        let filter = UserFilter { role: Some("admin".into()), active: Some(true), ..UserFilter::default() };
+        let filter = UserFilter { role: Some(ADMIN.into()), active: Some(true), ..UserFilter::default() };
         let admins = self.store().find_users(&filter, None, 2).await?;
         if admins.iter().any(|admin| admin.id != id) {
             return Ok(());
@@ -313,7 +336,7 @@ fn new_password() -> String {
 }
 
 fn is_admin(user: &User) -> bool {
-    user.facts.active && user.facts.roles.iter().any(|role| &**role == "admin")
+    user.facts.active && user.facts.roles.iter().any(|role| &**role == ADMIN)
 }
 
 fn check_language(language: &str, errors: &mut Errors) {
@@ -329,6 +352,8 @@ fn difference(before: &User, after: &User) -> Map<String, Json> {
             ("name", json!(user.facts.name)),
             ("roles", words(&user.facts.roles)),
             ("queues", words(&user.facts.queues)),
+            ("team", json!(user.facts.team.as_deref())),
+            ("leads", words(&user.facts.leads)),
             ("language", json!(user.language)),
             ("active", json!(user.facts.active)),
         ]

@@ -1,8 +1,9 @@
-//! People: passwords, sessions and API tokens; who looks after them is in [`admin`], what they do for themselves in
-//! [`own`].
+//! People: passwords, sessions and API tokens; who looks after them is in [`admin`] and in `teams`, what they do for
+//! themselves in [`own`].
 
 pub mod admin;
 pub mod own;
+mod teams;
 
 use std::net::IpAddr;
 
@@ -19,6 +20,8 @@ use uuid::Uuid;
 use formwork_core::facts::UserFacts;
 use formwork_model::Key;
 use formwork_store::{Audit, Failure, Fault, Session, User};
+
+pub use teams::Membership;
 
 use crate::Engine;
 
@@ -88,7 +91,13 @@ impl Engine {
             id: known.map_or_else(|| self.new_id(), |user| user.id),
             login,
             password_hash,
-            facts: UserFacts { name: new.name, active: true, roles: new.roles, queues: new.queues },
+            facts: UserFacts {
+                name: new.name,
+                active: true,
+                roles: new.roles,
+                queues: new.queues,
+                ..UserFacts::default()
+            },
             language: new.language,
             theme: "system".to_owned(),
             password_until: None,

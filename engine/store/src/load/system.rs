@@ -33,6 +33,7 @@ pub(super) enum Holds {
     Tasks(Vec<Uuid>),
     Timers(Vec<Uuid>),
     Users(Vec<Uuid>),
+    Team(Key),
     StartKey(Key, String),
     Subscriptions { name: Key, key: String },
     Clocks(Key, Vec<Uuid>),
@@ -67,6 +68,13 @@ impl Together {
             Need::Task(id) => note(&mut self.tasks, *id),
             Need::Timer(id) => note(&mut self.timers, *id),
             Need::User(id) => note(&mut self.users, *id),
+            Need::Team(key) => {
+                // Nobody removes it before what is decided on it is written.
+                let lock = context.locking.at_least(Lock::Shared).clause(true);
+                let sql = format!("SELECT name FROM fw_team WHERE team_key = $1{lock}");
+                let select = Select::new(sql, vec![text(key)], [ColumnKind::Text]);
+                loads.push(load(select, Holds::Team(key.clone())));
+            }
             Need::StartKey(workflow, key) => {
                 let sql = "SELECT instance FROM fw_start_key WHERE pack = $1 AND workflow = $2 AND start_key = $3";
                 let params = vec![text(context.pack.key()), text(workflow), text(key)];
@@ -182,6 +190,10 @@ impl SystemLoad {
                     let timer = codec::timer(row)?;
                     facts.timers.insert(timer.id, Some(timer));
                 }
+            }
+            Holds::Team(key) => {
+                let name = rows.map(|row| Reader::new(row).text()).next().transpose()?;
+                facts.teams.insert(key, name);
             }
             Holds::Users(ids) => {
                 facts.users.extend(ids.into_iter().map(|id| (id, None)));

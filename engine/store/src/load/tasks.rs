@@ -59,7 +59,8 @@ pub(super) fn of_box(dialect: Dialect, pack: &Pack, query: &TaskQuery) -> Select
         TaskBox::Claimable => {
             let queues = of_pool(&mut params, "queue", &query.viewer.queues);
             let roles = of_pool(&mut params, "role", &query.viewer.roles);
-            let _ = write!(sql, " AND t.status = 'open' AND t.assignee IS NULL AND ({queues} OR {roles})");
+            let teams = of_pool(&mut params, "team", query.viewer.team.as_slice());
+            let _ = write!(sql, " AND t.status = 'open' AND t.assignee IS NULL AND ({queues} OR {roles} OR {teams})");
             if let Some(user) = query.viewer.user {
                 params.push(text(&user.to_string()));
                 let _ = write!(sql, " AND t.barred NOT LIKE '%' || ${} || '%'", params.len());
@@ -72,7 +73,8 @@ pub(super) fn of_box(dialect: Dialect, pack: &Pack, query: &TaskQuery) -> Select
                 .filter(|(_, queue)| queue.lead.as_ref().is_some_and(|lead| query.viewer.has_role(lead)));
             let led: Vec<Key> = led.map(|(key, _)| key.clone()).collect();
             let queues = of_pool(&mut params, "queue", &led);
-            let _ = write!(sql, " AND t.status = 'open' AND {queues}");
+            let teams = of_pool(&mut params, "team", &query.viewer.leads);
+            let _ = write!(sql, " AND t.status = 'open' AND ({queues} OR {teams})");
         }
     }
     if let Some(queue) = &query.page.queue {

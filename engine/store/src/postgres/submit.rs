@@ -374,7 +374,12 @@ impl Play<'_> {
             let rows = |need: &Need| {
                 matches!(
                     need,
-                    Need::Record(..) | Need::Backlinks { .. } | Need::Task(_) | Need::Timer(_) | Need::User(_)
+                    Need::Record(..)
+                        | Need::Backlinks { .. }
+                        | Need::Task(_)
+                        | Need::Timer(_)
+                        | Need::User(_)
+                        | Need::Team(_)
                 )
             };
             self.holds.instances |= needs.iter().any(instances);

@@ -106,6 +106,12 @@ pub(crate) const STEPS: &[&[&str]] = &[
         "CREATE TABLE fw_clock_segment (clock @id NOT NULL, number @int NOT NULL, kind @text NOT NULL, from_at @time NOT NULL, to_at @time NOT NULL, consumed @int NOT NULL, calendar_version @text NOT NULL, cause @text NOT NULL, actor @id, split @text, PRIMARY KEY (clock, number))",
         "CREATE TABLE fw_clock_rung (clock @id NOT NULL, rung @text NOT NULL, due_at @time NOT NULL, fired_at @time NOT NULL, PRIMARY KEY (clock, rung))",
     ],
+    &[
+        "CREATE TABLE fw_team (team_key @text PRIMARY KEY, name @text NOT NULL)",
+        // team: of which they are a member; leads: keys of teams.
+        "ALTER TABLE fw_user ADD COLUMN team @text",
+        "ALTER TABLE fw_user ADD COLUMN leads @json NOT NULL DEFAULT '[]'",
+    ],
 ];
 
 /// The table that says how many steps have run.

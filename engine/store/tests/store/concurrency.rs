@@ -269,7 +269,13 @@ async fn who_finds_no_place_is_told_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_who_is_read_is_locked() {
     let world = World::postgres(everything()).await;
-    let facts = UserFacts { name: "Ana".to_owned(), active: true, roles: Vec::new(), queues: Vec::new() };
+    let facts = UserFacts {
+        name: "Ana".to_owned(),
+        active: true,
+        roles: Vec::new(),
+        queues: Vec::new(),
+        ..UserFacts::default()
+    };
     let (login, language, theme) = ("ana".to_owned(), "en".to_owned(), "system".to_owned());
     let password_hash = "x".to_owned();
     let user = User { id: id(7), login, password_hash, facts, language, theme, password_until: None, revision: 0 };

@@ -315,6 +315,7 @@ async fn users_sessions_and_tokens(world: Arc<World>) {
         active: true,
         roles: vec!["agent".into()],
         queues: vec!["north".into(), "south".into()],
+        ..UserFacts::default()
     };
     let mut user = formwork_store::User {
         id: Uuid::from_u128(7),
@@ -370,12 +371,12 @@ async fn users_sessions_and_tokens(world: Arc<World>) {
     // What somebody else changed meanwhile is not written over, and not told.
     let told = store.audited(&AuditFilter::default(), None, 100).await.unwrap().len();
     let stale = formwork_store::User { revision: 2, ..user.clone() };
-    assert!(!store.change_user(&stale, &audit()).await.unwrap());
+    assert!(!store.change_user(&stale, None, &audit()).await.unwrap());
     assert_eq!(store.audited(&AuditFilter::default(), None, 100).await.unwrap().len(), told);
     assert!(!store.add_user(&user, &audit()).await.unwrap(), "a login is one user's");
     assert_eq!(store.audited(&AuditFilter::default(), None, 100).await.unwrap().len(), told);
     user.facts.queues = vec!["north".into()];
-    assert!(store.change_user(&user, &audit()).await.unwrap());
+    assert!(store.change_user(&user, None, &audit()).await.unwrap());
     user.revision += 1;
     let of = |queue: &str| UserFilter { queue: Some(queue.into()), ..UserFilter::default() };
     assert_eq!(store.find_users(&of("north"), None, 9).await.unwrap(), [user.clone()]);

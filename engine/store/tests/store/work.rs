@@ -266,22 +266,26 @@ async fn boxes_hold_what_is_due_first(world: Arc<World>) {
     tasks[2].reminders = vec![(id(7), at(5))];
     tasks[3].starter = Some(id(7));
     tasks.push(done);
+    // The viewer is of the team crew and leads the team watch.
+    tasks.extend([task(19, Pool::Team("crew".into())), task(20, Pool::Team("watch".into()))]);
+    tasks.push(task(21, Pool::Team("queue".into())));
     write(&world, ChangeSet { tasks, ..Default::default() }).await;
 
     let pack = world.pack();
     let viewer = Viewer::person(&pack, id(7), &["agent".into()], vec!["north".into()], "en");
+    let viewer = Viewer { team: Some("crew".into()), leads: vec!["watch".into()], ..viewer };
     let cases: [(TaskBox, Option<&str>, Option<&str>, &[u128]); 10] = [
         (TaskBox::Cc, None, None, &[13]),
         (TaskBox::Started, None, None, &[14]),
         (TaskBox::Mine, None, None, &[16]),
-        (TaskBox::Claimable, None, None, &[12, 11, 14]),
+        (TaskBox::Claimable, None, None, &[12, 11, 14, 19]),
         (TaskBox::Claimable, Some("north"), None, &[12, 11]),
         (TaskBox::Claimable, None, Some("other"), &[14]),
         (TaskBox::Claimable, Some("north"), Some("other"), &[]),
         // A queue one does not serve is no way in.
         (TaskBox::Claimable, Some("south"), None, &[]),
-        // They serve north, and lead south.
-        (TaskBox::Team, None, None, &[13]),
+        // They serve north, and lead south and watch.
+        (TaskBox::Team, None, None, &[13, 20]),
         (TaskBox::Done, None, None, &[17]),
     ];
     for (tasks, queue, workflow, expected) in cases {

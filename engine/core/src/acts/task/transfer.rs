@@ -54,7 +54,7 @@ pub(super) fn eligible(turn: &Turn<'_>, task: &Task, user: Uuid) -> Result<(), S
     let Some(facts) = turn.context.user(user)?.filter(|facts| facts.active) else {
         return Err(turn.refuse(RejectionKind::Invalid, "target_absent"));
     };
-    let target = Viewer::person(turn.context.pack, user, &facts.roles, facts.queues.clone(), "");
+    let target = Viewer::of(turn.context.pack, user, facts, "");
     if is_barred(&target, task) {
         return Err(turn.refuse(RejectionKind::Forbidden, "four_eyes"));
     }

@@ -161,6 +161,7 @@ impl Script<'_, '_> {
             step: task.step.as_str().into(),
             queue: key(&task.queue),
             role: key(&task.role),
+            team: key(&task.team),
             assignee: task.assignee.as_ref().and_then(|user| self.user(user, &at.key("assignee"), false)),
         }
     }

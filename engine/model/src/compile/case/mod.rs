@@ -64,7 +64,12 @@ impl<'c> Script<'c, '_> {
                 self.context.queue("FW0401", queue, &at.key("queues").index(index));
             }
             let keys = |words: &[String]| words.iter().map(|word| Key::from(word.as_str())).collect();
-            let user = CaseUser { roles: keys(&user.roles), queues: keys(&user.queues) };
+            let user = CaseUser {
+                roles: keys(&user.roles),
+                queues: keys(&user.queues),
+                team: user.team.as_deref().map(Key::from),
+                leads: keys(&user.leads),
+            };
             self.users.insert(name.as_str().into(), user);
         }
     }

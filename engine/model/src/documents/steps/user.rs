@@ -74,7 +74,7 @@ pub enum ResumeWord {
     BackToMe,
 }
 
-/// Who may do a task: exactly one of `queue`, `role` and `user`.
+/// Who may do a task: exactly one of `queue`, `role`, `team` and `user`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assign {
@@ -82,6 +82,10 @@ pub struct Assign {
     pub queue: Option<Given>,
     /// Whoever has this role.
     pub role: Option<String>,
+    /// Whoever is a member of this team. Teams are looked after by administrators: where there is none of this key, it is
+    /// nobody.
+    #[schemars(extend("x-formwork-expression" = value_expression("text", Position::Workflow)))]
+    pub team: Option<Given>,
     /// This user.
     #[schemars(extend("x-formwork-expression" = value_expression("user", Position::Workflow)))]
     pub user: Option<Given>,

@@ -21,6 +21,6 @@ pub enum BoxWord {
     Mine,
     /// Nobody's, and the reader is a candidate.
     Claimable,
-    /// Of the queues the reader leads or serves.
+    /// Of the queues and teams the reader leads.
     Team,
 }

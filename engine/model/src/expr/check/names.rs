@@ -158,9 +158,11 @@ impl Checker<'_> {
                     "id" => Some((Name::UserId, Type::User)),
                     "roles" => Some((Name::UserRoles, Type::List(Box::new(Type::Text)))),
                     "queues" => Some((Name::UserQueues, Type::List(Box::new(Type::Queue)))),
+                    "team" => Some((Name::UserTeam, Type::Text)),
+                    "leads" => Some((Name::UserLeads, Type::List(Box::new(Type::Text)))),
                     _ => None,
                 };
-                (found, ["id", "roles", "queues"].map(String::from).to_vec())
+                (found, ["id", "roles", "queues", "team", "leads"].map(String::from).to_vec())
             }
             "settings" => {
                 let found = shapes.settings.get(word.text.as_str()).map(|ty| (Name::Setting(key()), ty.clone()));

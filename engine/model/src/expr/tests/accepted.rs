@@ -34,6 +34,7 @@ fn expressions_over_a_record_have_a_type() {
         ("state in ['new', 'open']", "boolean"),
         ("state not in ['new']", "boolean"),
         ("queue in user.queues or created_by == user.id", "boolean"),
+        ("user.team in user.leads", "boolean"),
         ("'clerk' in user.roles", "boolean"),
         ("queue == 'desk'", "boolean"),
         ("not state == 'open' and urgent", "boolean"),

@@ -92,7 +92,7 @@ fn unknown_words_come_with_the_nearest() {
             ),
             ("vars.x", &["FW0203 [vars] `vars` is not in scope here"]),
             ("user", &["FW0203 [user] `user` is no value by itself (name a member of it: `user.x`)"]),
-            ("user.team", &["FW0203 [team] `user` has no `team` (it has `id`, `roles`, `queues`)"]),
+            ("user.shoe", &["FW0203 [shoe] `user` has no `shoe` (it has `id`, `roles`, `queues`, `team`, `leads`)"]),
             ("settings.limits", &["FW0203 [limits] `settings` has no `limits` (did you mean `limit`?)"]),
             ("state == 'opne'", &["FW0208 ['opne'] unknown option `opne` (did you mean `open`?)"]),
             (
