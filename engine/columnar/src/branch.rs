@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use formwork_model::expr::Ir;
 use formwork_model::expr::ir::BinaryOp;
-use formwork_model::pack::analytics::AggregateFold;
+use formwork_model::pack::analytics::{AggregateFold, Percent};
 use formwork_model::{Key, Pack, Value};
 use formwork_report::interpret;
 use formwork_report::number::power_of_ten;
@@ -17,8 +17,8 @@ use formwork_report::rows::{Rows, Source};
 use formwork_report::virtuals::virtuals;
 use formwork_report::{Budget, Fault, Plan, Refusal, scale};
 use polars::prelude::{
-    DataFrame, DataType, Expr, Int128Chunked, IntoLazy, IntoSeries, NULL, NewChunkedArray, UInt32Chunked, col, len,
-    lit, when,
+    DataFrame, DataType, Expr, Int128Chunked, IntoLazy, IntoSeries, NULL, NewChunkedArray, Series, UInt32Chunked, col,
+    len, lit, when,
 };
 
 use crate::column::{Held, date_of_days};
@@ -44,9 +44,9 @@ pub(crate) struct Run<'a> {
     pub(crate) trace: BranchTrace,
 }
 
-/// How an aggregate is read from the grouped columns.
+/// How an aggregate is read from the grouped columns: its number (or, for a percentile, its numbers) and its count.
 struct AggregateColumns {
-    sum: Option<String>,
+    units: Option<String>,
     count: String,
 }
 
@@ -208,7 +208,7 @@ impl Run<'_> {
     ) -> Result<u32, Fault> {
         let names = aggregate_columns(index, spec);
         let mask = self.mask(working, rows, spec, index)?;
-        let (AggregateFold::Sum | AggregateFold::Avg, Some(compute)) = (spec.fold, &spec.compute) else {
+        let Some(compute) = spec.compute.as_ref().filter(|_| spec.fold != AggregateFold::Count) else {
             folds.push(match mask {
                 None => len().alias(names.count.as_str()),
                 Some(mask) => {
@@ -219,16 +219,56 @@ impl Run<'_> {
             });
             return Ok(0);
         };
-        let (units, bits) = self.units(working, rows, compute, spec.scale, index)?;
-        let masked = match mask {
-            None => units,
-            Some(mask) => when(mask).then(units).otherwise(lit(NULL).cast(DataType::Int128)),
-        };
         let value = format!("value{index}");
-        prepared.push(masked.cast(DataType::Int128).alias(value.as_str()));
-        folds.push(col(value.as_str()).sum().alias(format!("sum{index}").as_str()));
-        folds.push(col(value.as_str()).count().alias(names.count.as_str()));
-        Ok(bits)
+        if spec.fold == AggregateFold::CountDistinct {
+            let codes = self.codes(working, rows, spec, compute, index)?;
+            prepared.push(masked(codes, mask, &DataType::UInt32).alias(value.as_str()));
+            folds.push(col(value.as_str()).drop_nulls().n_unique().alias(names.count.as_str()));
+            return Ok(0);
+        }
+        let (units, bits) = self.units(working, rows, compute, spec.scale, index)?;
+        prepared.push(masked(units, mask, &DataType::Int128).alias(value.as_str()));
+        let values = || col(value.as_str());
+        let folded = match spec.fold {
+            AggregateFold::Min => values().min(),
+            AggregateFold::Max => values().max(),
+            // The whole list: two of its values are chosen when it is read, by integers.
+            AggregateFold::Percentile(_) => values(),
+            _ => values().sum(),
+        };
+        folds.push(folded.alias(format!("units{index}").as_str()));
+        folds.push(values().count().alias(names.count.as_str()));
+        // Only sums grow.
+        Ok(if matches!(spec.fold, AggregateFold::Sum | AggregateFold::Avg) { bits } else { 0 })
+    }
+
+    /// What is counted once each, as numbers without meaning: equal values have equal ones.
+    fn codes(
+        &mut self,
+        working: &mut Working,
+        rows: &Rows,
+        spec: &AggregateSpec,
+        compute: &Ir,
+        index: usize,
+    ) -> Result<Expr, Fault> {
+        let bound = rows.bound(compute)?;
+        let name = format!("code{index}");
+        let column = match lower(&bound, rows, working, self.pack)? {
+            Some(Lowered { shape: Shape::Null, .. }) => vec![None; working.height()],
+            Some(lowered) => {
+                let of = format!("of{index}");
+                working.compute(vec![lowered.expr.cast(data_type(lowered.shape)).alias(of.as_str())])?;
+                codes_of(working.series(&of)?, lowered.shape)?
+            }
+            None => {
+                self.trace.row_by_row.push(format!("distinct {}", shown(&bound)));
+                let values = working.values(compute)?;
+                let keys = values.iter().map(|value| spec.distinct_key(value)).collect::<Result<Vec<_>, _>>()?;
+                codes(keys.into_iter())
+            }
+        };
+        working.add(UInt32Chunked::from_iter_options(name.as_str().into(), column.into_iter()).into_series())?;
+        Ok(col(name.as_str()))
     }
 
     /// The condition of an aggregate, never null; none where it has none.
@@ -266,7 +306,7 @@ impl Run<'_> {
         {
             return Ok((expr, bits));
         }
-        self.trace.row_by_row.push(format!("sum {}", shown(&bound)));
+        self.trace.row_by_row.push(format!("number {}", shown(&bound)));
         let values = working.values(compute)?;
         let units = values.iter().map(|value| scale::units(value, places)).collect::<Result<Vec<_>, _>>()?;
         let largest = units.iter().flatten().map(|units| units.unsigned_abs()).max().unwrap_or(0);
@@ -298,12 +338,16 @@ impl Run<'_> {
             let names = aggregate_columns(index, spec);
             let counts = series(&names.count)?.cast(&DataType::UInt64).map_err(engine)?;
             let counts = counts.u64().map_err(engine)?;
-            let sums = names.sum.as_deref().map(series).transpose()?;
+            let units = names.units.as_deref().map(series).transpose()?;
             for (row, key) in order.iter().enumerate() {
                 let Some(partial) = groups.get_mut(key).and_then(|partials| partials.get_mut(index)) else { continue };
                 partial.n = counts.get(row).unwrap_or(0);
-                if let Some(sums) = &sums {
-                    partial.sum = sums.i128().map_err(engine)?.get(row).unwrap_or(0);
+                match (&units, spec.fold) {
+                    (None, _) => {}
+                    (Some(lists), AggregateFold::Percentile(percent)) => {
+                        (partial.units, partial.upper) = around(lists, row, percent)?;
+                    }
+                    (Some(units), _) => partial.units = units.i128().map_err(engine)?.get(row).unwrap_or(0),
                 }
             }
         }
@@ -360,8 +404,50 @@ fn at_places(lowered: Lowered, places: u8) -> Option<(Expr, u32)> {
 }
 
 fn aggregate_columns(index: usize, spec: &AggregateSpec) -> AggregateColumns {
-    let sums = spec.fold != AggregateFold::Count && spec.compute.is_some();
-    AggregateColumns { sum: sums.then(|| format!("sum{index}")), count: format!("count{index}") }
+    let counts = matches!(spec.fold, AggregateFold::Count | AggregateFold::CountDistinct);
+    let units = !counts && spec.compute.is_some();
+    AggregateColumns { units: units.then(|| format!("units{index}")), count: format!("count{index}") }
+}
+
+/// The value where the condition of the aggregate is true, else null.
+fn masked(value: Expr, mask: Option<Expr>, ty: &DataType) -> Expr {
+    let value = value.cast(ty.clone());
+    match mask {
+        None => value,
+        Some(mask) => when(mask).then(value).otherwise(lit(NULL).cast(ty.clone())),
+    }
+}
+
+/// The two values around the rank, from a group's list.
+fn around(lists: &Series, row: usize, percent: Percent) -> Result<(i128, i128), Fault> {
+    let Some(list) = lists.list().map_err(engine)?.get_as_series(row) else { return Ok((0, 0)) };
+    let mut values: Vec<i128> = list.i128().map_err(engine)?.iter().flatten().collect();
+    let Some((below, above, _)) = percent.rank(values.len() as u64) else { return Ok((0, 0)) };
+    let place = usize::try_from(below).map_err(|_| Fault::Overflow)?;
+    let (_, lower, greater) = values.select_nth_unstable(place);
+    let lower = *lower;
+    let upper = if above == below { lower } else { greater.iter().min().copied().unwrap_or(lower) };
+    Ok((lower, upper))
+}
+
+/// A number for each different value of a column; null has none.
+fn codes_of(column: &Series, shape: Shape) -> Result<Vec<Option<u32>>, Fault> {
+    Ok(match shape {
+        Shape::Boolean => codes(column.bool().map_err(engine)?.iter()),
+        Shape::Text => codes(column.str().map_err(engine)?.iter()),
+        Shape::Date => codes(column.i32().map_err(engine)?.iter()),
+        Shape::Instant => codes(column.i64().map_err(engine)?.iter()),
+        Shape::Id | Shape::Number { .. } | Shape::Null => codes(column.i128().map_err(engine)?.iter()),
+    })
+}
+
+fn codes<T: std::hash::Hash + Eq>(values: impl Iterator<Item = Option<T>>) -> Vec<Option<u32>> {
+    let mut known = HashMap::new();
+    let mut code = |value: T| {
+        let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+        *known.entry(value).or_insert(next)
+    };
+    values.map(|value| value.map(&mut code)).collect()
 }
 
 fn key_name(index: usize) -> String {

@@ -33,8 +33,28 @@ const MOMENTS: [&str; 9] = [
     "2026-01-05T01:00:00Z",
 ];
 
-const METRICS: [&str; 11] =
-    ["sales", "paid", "revenue", "pieces", "mean", "paid_share", "margin", "in_items", "credit", "due", "weighted"];
+const METRICS: [&str; 20] = [
+    "sales",
+    "paid",
+    "revenue",
+    "pieces",
+    "mean",
+    "paid_share",
+    "margin",
+    "in_items",
+    "credit",
+    "due",
+    "weighted",
+    "least",
+    "greatest",
+    "buyers",
+    "notes",
+    "prices",
+    "days",
+    "median",
+    "p29",
+    "p999",
+];
 
 const DIMENSIONS: [&str; 26] = [
     "state", "queue", "customer", "gift", "tier", "note", "due", "size", "pieces", "rate", "items", "large", "old",

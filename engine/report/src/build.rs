@@ -196,6 +196,7 @@ fn spec(aggregate: &Aggregate) -> AggregateSpec {
         fold: aggregate.fold,
         compute: compute.map(|expr| expr.ir.clone()),
         filter: aggregate.filter.as_ref().map(|expr| expr.ir.clone()),
+        ty: compute.map(|expr| expr.ty.clone()),
         scale: compute.map_or(0, |expr| scale::places(&expr.ir)),
         hidden: false,
     }

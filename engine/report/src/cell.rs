@@ -1,6 +1,6 @@
 //! A finished cell: a number with its basis and its state.
 
-use formwork_model::pack::analytics::{Aggregate, AggregateFold, Empty, Measure, Metric};
+use formwork_model::pack::analytics::{Aggregate, AggregateFold, Empty, Measure, Metric, Percent};
 
 use crate::fault::Fault;
 use crate::number::Number;
@@ -83,22 +83,31 @@ impl Cell {
     }
 }
 
-/// The value of one aggregate. Nothing is 0 only for what adds up, and only where the metric says so; a mean of nothing
-/// is never 0.
+/// The value of one aggregate. Nothing is 0 only for what adds up or counts, and only where the metric says so; a mean, an
+/// extreme or a percentile of nothing is never 0.
 fn single(aggregate: &Aggregate, partial: Partial, scale: u8, empty: Empty) -> Result<(Option<Number>, u64), Fault> {
-    let sum = amount(aggregate, partial, scale)?;
     let value = match (aggregate.fold, partial.n, empty) {
-        (AggregateFold::Avg, n, _) => sum.over(Number::of_count(n))?,
-        (_, 0, Empty::None) => None,
-        _ => Some(sum),
+        (AggregateFold::Avg, n, _) => Number::of_units(partial.units, scale)?.over(Number::of_count(n))?,
+        (AggregateFold::Percentile(percent), n, _) => percentile(percent, partial, n, scale)?,
+        (AggregateFold::Min | AggregateFold::Max, 0, _) | (_, 0, Empty::None) => None,
+        _ => Some(amount(aggregate, partial, scale)?),
     };
     Ok((value, partial.n))
 }
 
-/// What an aggregate adds up to: rows for a count, otherwise the sum.
+/// Between the two values around the rank, by their distance: exact, and the same for every executor.
+fn percentile(percent: Percent, partial: Partial, n: u64, scale: u8) -> Result<Option<Number>, Fault> {
+    let Some((_, _, (rest, whole))) = percent.rank(n) else { return Ok(None) };
+    let lower = Number::of_units(partial.units, scale)?;
+    let distance = Number::of_units(partial.upper, scale)?.minus(lower)?;
+    let share = Number::of_count(rest).over(Number::of_count(whole))?.unwrap_or(Number::ZERO);
+    lower.plus(distance.times(share)?).map(Some)
+}
+
+/// What an aggregate comes to: rows or values for counts, otherwise the number.
 fn amount(aggregate: &Aggregate, partial: Partial, scale: u8) -> Result<Number, Fault> {
     match aggregate.fold {
-        AggregateFold::Count => Ok(Number::of_count(partial.n)),
-        AggregateFold::Sum | AggregateFold::Avg => Number::of_units(partial.sum, scale),
+        AggregateFold::Count | AggregateFold::CountDistinct => Ok(Number::of_count(partial.n)),
+        _ => Number::of_units(partial.units, scale),
     }
 }

@@ -1,7 +1,7 @@
 //! The reference interpreter: row by row over records, with no cleverness. It is the specification in code, and the oracle
 //! of every other executor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveTime, Utc};
 use formwork_core::Record;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::buckets::Buckets;
 use crate::civil;
 use crate::fault::{Fault, Refusal};
-use crate::partial::{BranchPartials, Budget, Executor, GroupKey, Partial, Partials};
+use crate::partial::{BranchPartials, Budget, DimensionKey, Executor, GroupKey, Partial, Partials};
 use crate::plan::{AggregateSpec, Branch, Plan, Policed};
 use crate::rows::{Rows, Source};
 use crate::scale;
@@ -95,12 +95,65 @@ pub fn aggregate(
         if groups.len() == budget.groups_max && !groups.contains_key(&key) {
             return Err(Refusal::TooManyGroups(budget.groups_max).into());
         }
-        let group = groups.entry(key).or_insert_with(|| vec![Partial::default(); branch.aggregates().len()]);
-        for (partial, spec) in group.iter_mut().zip(branch.aggregates()) {
-            add(partial, spec, rows, record)?;
+        let group = groups.entry(key).or_insert_with(|| vec![Gathered::default(); branch.aggregates().len()]);
+        for (gathered, spec) in group.iter_mut().zip(branch.aggregates()) {
+            gathered.add(spec, rows, record)?;
         }
     }
-    Ok(BranchPartials { buckets, groups })
+    let finished = |group: Vec<Gathered>| -> Result<Vec<Partial>, Fault> {
+        group.into_iter().zip(branch.aggregates()).map(|(gathered, spec)| gathered.partial(spec)).collect()
+    };
+    let groups = groups.into_iter().map(|(key, group)| Ok((key, finished(group)?)));
+    Ok(BranchPartials { buckets, groups: groups.collect::<Result<_, Fault>>()? })
+}
+
+/// What an aggregate has seen of its group.
+#[derive(Debug, Clone, Default)]
+struct Gathered {
+    rows: u64,
+    distinct: BTreeSet<DimensionKey>,
+    units: Vec<i128>,
+}
+
+impl Gathered {
+    fn add(&mut self, spec: &AggregateSpec, rows: &Rows, record: &Record) -> Result<(), Fault> {
+        if spec.hidden || !holds(rows, spec.filter.as_ref(), record)? {
+            return Ok(());
+        }
+        match (spec.fold, &spec.compute) {
+            (AggregateFold::Count, _) | (_, None) => self.rows += 1,
+            (AggregateFold::CountDistinct, Some(compute)) => {
+                self.distinct.extend(spec.distinct_key(&rows.value(compute, record)?)?);
+            }
+            (_, Some(compute)) => self.units.extend(scale::units(&rows.value(compute, record)?, spec.scale)?),
+        }
+        Ok(())
+    }
+
+    fn partial(mut self, spec: &AggregateSpec) -> Result<Partial, Fault> {
+        let n = self.units.len() as u64;
+        let extreme = |units: Option<&i128>| Partial { units: units.copied().unwrap_or(0), upper: 0, n };
+        Ok(match spec.fold {
+            AggregateFold::Count => Partial { n: self.rows, ..Partial::default() },
+            AggregateFold::CountDistinct => Partial { n: self.distinct.len() as u64, ..Partial::default() },
+            AggregateFold::Min => extreme(self.units.iter().min()),
+            AggregateFold::Max => extreme(self.units.iter().max()),
+            AggregateFold::Sum | AggregateFold::Avg => {
+                let mut sum = 0_i128;
+                for units in &self.units {
+                    sum = sum.checked_add(*units).ok_or(Fault::Overflow)?;
+                }
+                Partial { units: sum, upper: 0, n }
+            }
+            AggregateFold::Percentile(percent) => {
+                self.units.sort_unstable();
+                let at = |place: u64| self.units.get(usize::try_from(place).ok()?).copied();
+                let around = percent.rank(n).and_then(|(below, above, _)| at(below).zip(at(above)));
+                let (units, upper) = around.unwrap_or_default();
+                Partial { units, upper, n }
+            }
+        })
+    }
 }
 
 /// The instant a time stands for: a civil date is its midnight in the pack's zone.
@@ -128,24 +181,6 @@ fn holds(rows: &Rows, condition: Option<&Ir>, record: &Record) -> Result<bool, F
     }
 }
 
-fn keys(branch: &Branch, rows: &Rows, record: &Record) -> Result<Vec<crate::partial::DimensionKey>, Fault> {
+fn keys(branch: &Branch, rows: &Rows, record: &Record) -> Result<Vec<DimensionKey>, Fault> {
     branch.keys().iter().map(|key| key.key_of(&rows.value(&key.ir, record)?)).collect()
-}
-
-fn add(partial: &mut Partial, spec: &AggregateSpec, rows: &Rows, record: &Record) -> Result<(), Fault> {
-    if spec.hidden || !holds(rows, spec.filter.as_ref(), record)? {
-        return Ok(());
-    }
-    match (spec.fold, &spec.compute) {
-        (AggregateFold::Count, _) | (_, None) => {
-            partial.n += 1;
-            Ok(())
-        }
-        (AggregateFold::Sum | AggregateFold::Avg, Some(compute)) => {
-            match scale::units(&rows.value(compute, record)?, spec.scale)? {
-                Some(units) => partial.add(units),
-                None => Ok(()),
-            }
-        }
-    }
 }

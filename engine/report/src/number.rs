@@ -43,6 +43,26 @@ impl Number {
         Self::new(numerator, denominator).map(Some)
     }
 
+    /// The product.
+    ///
+    /// # Errors
+    /// [`Fault::Overflow`].
+    pub fn times(self, other: Self) -> Result<Self, Fault> {
+        // Crosswise reduction keeps the products small.
+        let (left, right) = (common(self.numerator, other.denominator), common(other.numerator, self.denominator));
+        let numerator = multiply(self.numerator / left, other.numerator / right)?;
+        Self::new(numerator, multiply(self.denominator / right, other.denominator / left)?)
+    }
+
+    /// The sum.
+    ///
+    /// # Errors
+    /// [`Fault::Overflow`].
+    pub fn plus(self, other: Self) -> Result<Self, Fault> {
+        let negated = other.numerator.checked_neg().ok_or(Fault::Overflow)?;
+        self.minus(Self { numerator: negated, ..other })
+    }
+
     /// The difference.
     ///
     /// # Errors

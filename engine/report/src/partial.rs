@@ -62,12 +62,14 @@ pub struct GroupKey {
     pub keys: Vec<DimensionKey>,
 }
 
-/// A partial aggregate.
+/// A partial aggregate. Numbers are integers of `10^-scale`, 0 where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Partial {
-    /// Σ of the non-null, as an integer of `10^-scale`; 0 for a count.
-    pub sum: i128,
-    /// How many rows (count) or non-null values (sum, avg).
+    /// Σ of the non-null; the least or the greatest of them; the value below the rank of a percentile. 0 for counts.
+    pub units: i128,
+    /// For a percentile: the value above its rank.
+    pub upper: i128,
+    /// How many rows (count), different values (distinct count) or non-null values (all others).
     pub n: u64,
 }
 
@@ -124,17 +126,5 @@ impl DimensionKey {
             index.and_then(|index| edges.get(index)).map(|edge| edge.normalize().to_string()).unwrap_or_default()
         };
         format!("{}..{}", edge(class.checked_sub(1)), edge(Some(class)))
-    }
-}
-
-impl Partial {
-    /// Adds a value, exactly.
-    ///
-    /// # Errors
-    /// [`Fault::Overflow`].
-    pub fn add(&mut self, units: i128) -> Result<(), Fault> {
-        self.sum = self.sum.checked_add(units).ok_or(Fault::Overflow)?;
-        self.n += 1;
-        Ok(())
     }
 }

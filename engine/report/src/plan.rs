@@ -81,7 +81,9 @@ pub struct AggregateSpec {
     pub compute: Option<Ir>,
     /// Only rows for which this is true.
     pub filter: Option<Ir>,
-    /// Sums are integers of `10^-scale`.
+    /// The type of what is aggregated; none for a count.
+    pub ty: Option<Type>,
+    /// Numbers are integers of `10^-scale`.
     pub scale: u8,
     /// The viewer may not see it: it is not computed.
     pub hidden: bool,
@@ -290,19 +292,34 @@ impl AggregateSpec {
     }
 }
 
+impl AggregateSpec {
+    /// What tells a value from others when different ones are counted; none for null.
+    ///
+    /// # Errors
+    /// [`Fault::Evaluation`] for a value that is no key.
+    pub fn distinct_key(&self, value: &Value) -> Result<Option<DimensionKey>, Fault> {
+        let key = key_of(value, self.ty.as_ref().unwrap_or(&Type::Null), &[])?;
+        Ok((key != DimensionKey::Null).then_some(key))
+    }
+}
+
 impl BranchKey {
     /// The key of a row from the value of the expression.
     ///
     /// # Errors
     /// [`Fault::Evaluation`] for a value no dimension may hold.
     pub fn key_of(&self, value: &Value) -> Result<DimensionKey, Fault> {
-        match (value, &self.ty) {
-            // `when(a, 1, 2.5)` is a decimal, whichever branch is taken.
-            (Value::Integer(number), Type::Decimal { .. } | Type::Money) => {
-                DimensionKey::of(&Value::Decimal((*number).into()), &self.edges)
-            }
-            _ => DimensionKey::of(value, &self.edges),
+        key_of(value, &self.ty, &self.edges)
+    }
+}
+
+fn key_of(value: &Value, ty: &Type, edges: &[Decimal]) -> Result<DimensionKey, Fault> {
+    match (value, ty) {
+        // `when(a, 1, 2.5)` is a decimal, whichever branch is taken.
+        (Value::Integer(number), Type::Decimal { .. } | Type::Money) => {
+            DimensionKey::of(&Value::Decimal((*number).into()), edges)
         }
+        _ => DimensionKey::of(value, edges),
     }
 }
 

@@ -70,6 +70,15 @@ fn each_kind_of_metric_by_hand() {
         ("margin", "last 1 month", json!("1.25"), "ok", 1),
         // paid 20.00, open 98.49, gift 0, void not a gift: −20 − 1.5, gone customer's paid 200
         ("weighted", "last 1 month", json!("296.9900"), "ok", 5),
+        // −20.00 is void. 101 has its rate of 0.125, 103 is a gift: 1, all others have no rows: 0.
+        ("least", "last 1 month", json!("0.05"), "ok", 4),
+        ("greatest", "last 1 month", json!("1.000"), "ok", 5),
+        // Customers 1, 2 and the one who is gone.
+        ("buyers", "last 1 month", json!("3"), "ok", 3),
+        ("notes", "last 1 month", json!("0"), "ok", 0),
+        // −20.00 0.05 10.00 99.99 100.00: the third of five.
+        ("median", "last 1 month", json!("10.000"), "ok", 5),
+        ("p29", "last 1 month", json!("2.000"), "ok", 1),
         // Two sales of customer 1 in December, one in January; customer 2 has no credit.
         ("credit", "last 1 month", json!("100.00"), "ok", 2),
         // Empty: zero for what adds up, nothing for means and ratios.
@@ -77,6 +86,9 @@ fn each_kind_of_metric_by_hand() {
         ("revenue", "2024-01-01..2024-01-31", json!("0.00"), "ok", 0),
         ("mean", "2024-01-01..2024-01-31", json!(null), "no_data", 0),
         ("paid_share", "2024-01-01..2024-01-31", json!(null), "no_data", 0),
+        ("least", "2024-01-01..2024-01-31", json!(null), "no_data", 0),
+        ("buyers", "2024-01-01..2024-01-31", json!("0"), "ok", 0),
+        ("median", "2024-01-01..2024-01-31", json!(null), "no_data", 0),
         // The running month: 105 and 106.
         ("sales", "this month", json!("2"), "provisional", 2),
         ("revenue", "this month", json!("7.00"), "provisional", 1),

@@ -9,7 +9,9 @@ use crate::documents::metrics::{self, MetricOptions};
 use crate::documents::{Kind, dataset as author};
 use crate::expr::ir::BinaryOp;
 use crate::expr::{Expr, Ir, Position, Scope, Type};
-use crate::pack::analytics::{Aggregate, AggregateFold, Dataset, Dimension, Empty, Format, Good, Measure, Metric};
+use crate::pack::analytics::{
+    Aggregate, AggregateFold, Dataset, Dimension, Empty, Format, Good, Measure, Metric, Percent,
+};
 use crate::{Key, Text};
 
 use super::context::{Context, is_path};
@@ -138,6 +140,25 @@ pub(super) fn metric(context: &Context<'_>, document: &Document<metrics::Metric>
         MetricOptions::Count(_) => single(AggregateFold::Count, None),
         MetricOptions::Sum(sum) => single(AggregateFold::Sum, Some(number(&sum.compute, &at.key("compute"))?)),
         MetricOptions::Avg(avg) => single(AggregateFold::Avg, Some(number(&avg.compute, &at.key("compute"))?)),
+        MetricOptions::Min(min) => single(AggregateFold::Min, Some(number(&min.compute, &at.key("compute"))?)),
+        MetricOptions::Max(max) => single(AggregateFold::Max, Some(number(&max.compute, &at.key("compute"))?)),
+        MetricOptions::CountDistinct(distinct) => {
+            let at = at.key("compute");
+            let expr = context.check(&distinct.compute, &scope, None, &at)?;
+            if matches!(expr.ty, Type::Rows(_) | Type::List(_) | Type::Duration | Type::Null) {
+                context.error("FW0403", &at, format!("one value is needed, this is {}", expr.ty));
+            }
+            single(AggregateFold::CountDistinct, Some(expr))
+        }
+        MetricOptions::Percentile(percentile) => {
+            let percent = literal::exact(&percentile.percent.0).and_then(Percent::new);
+            if percent.is_none() {
+                let hint = "write `90`, or `\"99.9\"` where it is no whole number".to_owned();
+                context.error_hint("FW0405", &at.key("percent"), "a percentage is 0 to 100", hint);
+            }
+            let compute = number(&percentile.compute, &at.key("compute"))?;
+            single(AggregateFold::Percentile(percent?), Some(compute))
+        }
         MetricOptions::Ratio(ratio) => {
             let side = |part: &metrics::Part, at: At| -> Option<Aggregate> {
                 let own = context.condition(part.filter.as_ref(), &scope, &at.key("where"));
@@ -161,6 +182,12 @@ pub(super) fn metric(context: &Context<'_>, document: &Document<metrics::Metric>
             Measure::Ratio { num: num?, den: den? }
         }
     };
+    if let (Some(metrics::Empty::Zero), Measure::Single(aggregate)) = (common.empty, &measure)
+        && !aggregate.fold.may_be_zero()
+    {
+        let message = format!("a `{}` of nothing is not 0", author.kind);
+        context.error_hint("FW0405", &at.key("empty"), message, "leave `empty` out".to_owned());
+    }
     Some(Metric {
         key: document.key.clone(),
         label,
@@ -171,7 +198,7 @@ pub(super) fn metric(context: &Context<'_>, document: &Document<metrics::Metric>
             Some(metrics::Empty::Zero) => Empty::Zero,
             Some(metrics::Empty::None) => Empty::None,
             None => match &measure {
-                Measure::Single(Aggregate { fold: AggregateFold::Count | AggregateFold::Sum, .. }) => Empty::Zero,
+                Measure::Single(aggregate) if aggregate.fold.may_be_zero() => Empty::Zero,
                 _ => Empty::None,
             },
         },
@@ -208,10 +235,12 @@ fn format_of(word: &str) -> Option<Format> {
 fn default_format(measure: &Measure) -> Format {
     let Measure::Single(aggregate) = measure else { return Format::Percent(1) };
     match (aggregate.fold, aggregate.compute.as_ref().map(|expr| &expr.ty)) {
-        (AggregateFold::Count, _) => Format::Integer,
+        (AggregateFold::Count | AggregateFold::CountDistinct, _) => Format::Integer,
         (_, Some(Type::Money)) => Format::Money,
-        (AggregateFold::Sum, Some(Type::Integer)) => Format::Integer,
-        (AggregateFold::Sum, Some(Type::Decimal { scale })) => Format::Decimal(*scale),
+        (AggregateFold::Sum | AggregateFold::Min | AggregateFold::Max, Some(Type::Integer)) => Format::Integer,
+        (AggregateFold::Sum | AggregateFold::Min | AggregateFold::Max, Some(Type::Decimal { scale })) => {
+            Format::Decimal(*scale)
+        }
         _ => Format::Decimal(2),
     }
 }

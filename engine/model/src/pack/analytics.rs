@@ -84,15 +84,57 @@ pub struct Aggregate {
     pub filter: Option<Expr>,
 }
 
-/// Aggregates of this release. All are additive.
+/// Aggregates of this release. Those of counts and sums add up; all others are aggregated again at each grain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AggregateFold {
     /// Rows.
     Count,
+    /// Different non-null values.
+    CountDistinct,
     /// Σ of the non-null.
     Sum,
     /// Σ / n of the non-null.
     Avg,
+    /// The least non-null.
+    Min,
+    /// The greatest non-null.
+    Max,
+    /// Between the two non-null values around the rank, by their distance.
+    Percentile(Percent),
+}
+
+impl AggregateFold {
+    /// Whether nothing may count as 0: what adds up and what is counted.
+    pub fn may_be_zero(self) -> bool {
+        matches!(self, Self::Count | Self::CountDistinct | Self::Sum)
+    }
+}
+
+/// A share from 0 to 1, exactly: the percentage of a percentile over 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Percent {
+    numerator: u64,
+    denominator: u64,
+}
+
+impl Percent {
+    /// Of a percentage; none outside 0 to 100, and beyond nine places.
+    pub fn new(percentage: Decimal) -> Option<Self> {
+        let percentage = percentage.normalize();
+        let within = percentage >= Decimal::ZERO && percentage <= Decimal::ONE_HUNDRED && percentage.scale() <= 9;
+        let denominator = within.then(|| 10_u64.pow(percentage.scale() + 2))?;
+        Some(Self { numerator: u64::try_from(percentage.mantissa()).ok()?, denominator })
+    }
+
+    /// Where it lies among `n` values in order, counted from 0: the place below, the place above, and how far between them
+    /// as a fraction. None among no values.
+    pub fn rank(self, n: u64) -> Option<(u64, u64, (u64, u64))> {
+        let position = u128::from(self.numerator) * u128::from(n.checked_sub(1)?);
+        let denominator = u128::from(self.denominator);
+        let below = u64::try_from(position / denominator).ok()?;
+        let rest = u64::try_from(position % denominator).ok()?;
+        Some((below, below + u64::from(rest > 0), (rest, self.denominator)))
+    }
 }
 
 /// How a number is written.

@@ -16,6 +16,14 @@ registry! {
         "sum" => sum::Sum,
         /// A mean.
         "avg" => avg::Avg,
+        /// The least.
+        "min" => min::Min,
+        /// The greatest.
+        "max" => max::Max,
+        /// Different values.
+        "count_distinct" => count_distinct::CountDistinct,
+        /// A value so many per cent are not above.
+        "percentile" => percentile::Percentile,
         /// One aggregate over another.
         "ratio" => ratio::Ratio,
     }
@@ -43,7 +51,8 @@ pub struct MetricCommon {
     /// How it is written: `integer`, `decimal:n`, `percent:n`, `money`.
     #[schemars(regex(pattern = r"^(integer|money|(decimal|percent):[0-9])$"))]
     pub format: Option<String>,
-    /// What an empty cell holds; `zero` for counts and sums where absent.
+    /// What an empty cell holds; `zero` for counts and sums where absent; a mean, an extreme or a percentile of nothing is
+    /// never 0.
     pub empty: Option<Empty>,
     /// Which direction is good; neutral where absent.
     pub good: Option<Good>,
