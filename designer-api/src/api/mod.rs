@@ -23,6 +23,7 @@ pub mod records;
 mod request;
 pub(crate) mod search;
 pub mod sessions;
+mod suggestions;
 pub mod tasks;
 mod teams;
 mod timeline;
@@ -60,6 +61,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(drafts::routes())
         .merge(search::routes())
         .merge(timeline::routes())
+        .merge(suggestions::routes())
         .merge(tasks::routes())
         .merge(track::routes())
         .merge(messages::routes())

@@ -250,6 +250,7 @@ pub const FIXED: &[(&str, &str, &str)] = &[
     ("/api/forms/{form}/evaluate", "post", "Its rules while one types"),
     ("/api/records/{form}/bulk", "post", "File, change or delete many records, with a result for each"),
     ("/api/records/{form}/{id}/undo", "post", "Take the last change of a record back"),
+    ("/api/records/{form}/{id}/suggestions", "post", "Accept or dismiss what a board suggests about a record, once"),
     ("/api/undo/{token}", "post", "Take back what one request did to many"),
     ("/api/records/{form}/{id}/draft", "get", "My draft of a record, or of a new one"),
     ("/api/records/{form}/{id}/draft", "put", "Keep what I typed so far"),

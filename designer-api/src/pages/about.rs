@@ -10,8 +10,9 @@ use formwork_runtime::timeline::KINDS;
 use super::tiles::{Gatherer, Tile};
 use crate::view::cell::{Scribe, plain};
 use crate::view::field::{Field, Link};
+use crate::view::format::Local;
 use crate::view::history;
-use crate::view::query::{address, changed, first};
+use crate::view::query::{Pairs, address, changed, first};
 use crate::view::seen::Seen;
 
 /// A kind of item one may look at alone.
@@ -25,10 +26,20 @@ pub(super) struct Chip {
 /// What to do, and why.
 #[derive(Debug, Serialize)]
 pub(super) struct Proposal {
+    rule: String,
     label: String,
     reason: String,
     act: String,
     href: String,
+}
+
+/// Where a tile's proposals are accepted and dismissed, and how it is called there.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Judged {
+    action: String,
+    board: String,
+    tile: String,
+    back: String,
 }
 
 /// The fields of a tile `record`, to read.
@@ -68,43 +79,52 @@ fn level(told: &Json) -> Level {
 /// A timeline with its kinds as chips; one may comment on the record above it.
 pub(super) fn timeline(gatherer: &Gatherer<'_>, tile: Tile, key: &str, body: &Json) -> Tile {
     let Some((seen, id)) = gatherer.about else { return tile };
-    let name = format!("{key}.kind");
-    let chosen = first(gatherer.pairs, &name);
-    let own = format!("{key}.");
-    let leaves = |other: &str| other.starts_with(&own);
-    let all = Chip {
-        label: gatherer.say("timeline.all"),
-        href: changed(gatherer.path, gatherer.pairs, leaves, &[]),
-        active: chosen.is_none(),
-    };
-    let kinds = KINDS.iter().map(|kind| Chip {
-        label: gatherer.say(&format!("timeline.{kind}")),
-        href: changed(gatherer.path, gatherer.pairs, leaves, &[(&name, kind)]),
-        active: chosen == Some(*kind),
-    });
-    let older = body["next"].as_str().map(|next| {
-        let after = format!("{key}.after");
-        changed(gatherer.path, gatherer.pairs, |other| other == after, &[(&after, next)])
-    });
-    let events = history::timeline(body, seen, gatherer.scribe);
+    let prefix = format!("{key}.");
     Tile {
-        chips: [all].into_iter().chain(kinds).collect(),
-        events,
+        chips: chips(gatherer.scribe.local, gatherer.path, gatherer.pairs, &prefix),
+        events: history::timeline(body, seen, gatherer.scribe),
         comment: format!("{}/{id}/comments", seen.path(gatherer.scribe.engine)),
         key: gatherer.scribe.engine.new_id().to_string(),
         is_followed: seen.is_followed(),
-        older: older.unwrap_or_default(),
+        older: older(gatherer.path, gatherer.pairs, &prefix, body),
         ..tile
     }
 }
 
+/// The kinds of a timeline, each with its address; names in it begin so.
+pub(super) fn chips(local: &Local, path: &str, pairs: &Pairs, prefix: &str) -> Vec<Chip> {
+    let (name, after) = (format!("{prefix}kind"), format!("{prefix}after"));
+    let chosen = first(pairs, &name);
+    let leaves = |other: &str| other == name || other == after;
+    let all = Chip {
+        label: local.say("timeline.all", &[]),
+        href: changed(path, pairs, leaves, &[]),
+        active: chosen.is_none(),
+    };
+    let kinds = KINDS.iter().map(|kind| Chip {
+        label: local.say(&format!("timeline.{kind}"), &[]),
+        href: changed(path, pairs, leaves, &[(&name, kind)]),
+        active: chosen == Some(*kind),
+    });
+    [all].into_iter().chain(kinds).collect()
+}
+
+/// The address of what comes behind a page of a timeline; "" where nothing does.
+pub(super) fn older(path: &str, pairs: &Pairs, prefix: &str, body: &Json) -> String {
+    let name = format!("{prefix}after");
+    let next = body["next"].as_str().map(|next| changed(path, pairs, |other| other == name, &[(&name, next)]));
+    next.unwrap_or_default()
+}
+
 /// Next best actions.
-pub(super) fn rules(gatherer: &Gatherer<'_>, tile: Tile, body: &Json) -> Tile {
+pub(super) fn rules(gatherer: &Gatherer<'_>, tile: Tile, key: &str, body: &Json) -> Tile {
+    let Some((seen, id)) = gatherer.about else { return tile };
     let items = body["items"].as_array().into_iter().flatten();
     let proposals: Vec<Proposal> = items
         .map(|item| {
             let act = preset(gatherer, item);
             Proposal {
+                rule: plain(&item["rule"]),
                 label: plain(&item["label"]),
                 reason: plain(&item["reason"]),
                 act: act.as_ref().map(|act| act.label.clone()).unwrap_or_default(),
@@ -115,7 +135,13 @@ pub(super) fn rules(gatherer: &Gatherer<'_>, tile: Tile, body: &Json) -> Tile {
     if proposals.is_empty() {
         return Tile { state: "empty", message: gatherer.say("tile.rules.none"), ..tile };
     }
-    Tile { proposals, ..tile }
+    let judged = Judged {
+        action: format!("{}/{id}/suggestions", seen.path(gatherer.scribe.engine)),
+        board: gatherer.board.key.to_string(),
+        tile: key.to_owned(),
+        back: changed(gatherer.path, gatherer.pairs, |_| false, &[]),
+    };
+    Tile { proposals, judged, key: gatherer.scribe.engine.new_id().to_string(), ..tile }
 }
 
 /// The form for a new record, with what it starts with in its address.

@@ -7,6 +7,7 @@ use formwork_runtime::questions::ListRequest;
 
 use super::errors::Refusal;
 use super::list::{Sorting, table};
+use super::tabs::Part;
 use super::visit::Visit;
 use crate::view::cell::{Cell, Scribe, plain};
 use crate::view::columns::columns_of;
@@ -20,12 +21,13 @@ const RELATED_ROWS: u32 = 5;
 /// Columns of such a card.
 const RELATED_COLUMNS: usize = 5;
 
-/// Child tables that hold rows, and the records that link here, in the order of the layout.
+/// What a tab shows of it, in the order of the layout: child tables that hold rows, or the records that link here.
 pub(super) async fn related_cards(
     visit: &Visit,
     seen: &Seen,
     scribe: Scribe<'_>,
     record: &Json,
+    tab: Part,
 ) -> Result<Vec<Field>, Refusal> {
     let mut cards = Vec::new();
     for position in seen.form.layout.values().flat_map(|section| section.rows.iter().flatten()) {
@@ -33,8 +35,12 @@ pub(super) async fn related_cards(
         let Some(value) = record.get(&*field.key).filter(|value| value.is_array()) else { continue };
         let count = value.as_array().map_or(0, Vec::len);
         let table = match &field.kind {
-            FieldKind::Table { .. } if count > 0 => related::rows(seen, scribe, *position, value),
-            FieldKind::Backlink { .. } => linked(visit, seen, scribe, record, field, value).await?,
+            FieldKind::Table { .. } if count > 0 && tab == Part::Details => {
+                related::rows(seen, scribe, *position, value)
+            }
+            FieldKind::Backlink { .. } if tab == Part::Related => {
+                linked(visit, seen, scribe, record, field, value).await?
+            }
             _ => continue,
         };
         cards.push(Field {

@@ -23,6 +23,7 @@ mod search;
 mod selection;
 mod shell;
 mod strangers;
+mod tabs;
 mod tiles;
 mod track;
 mod undoing;

@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use formwork_core::Act;
+use formwork_core::{Act, RejectionKind};
 use formwork_model::pack::form::{FieldKind, Level};
 use formwork_model::pack::workflow::StartOn;
-use formwork_runtime::boards::page_of;
+use formwork_runtime::boards::{Judging, page_of};
 use formwork_runtime::questions::ListRequest;
 use formwork_store::Failure;
 
@@ -23,17 +23,17 @@ use super::inbox::tasks_of_record;
 use super::linked::related_cards;
 use super::list::{request, seen};
 use super::shell::Page;
+use super::tabs::{Happened, Part, happened, tabs};
 use super::visit::{Visit, see_other};
 use crate::api::problem::Problem;
 use crate::api::tasks::start_key;
 use crate::server::Server;
 use crate::view::cell::{Scribe, plain, title};
 use crate::view::clock::{Countdown, countdowns};
-use crate::view::field::{Field, Link};
+use crate::view::field::{Field, Link, Tab};
 use crate::view::format::parse_instant;
-use crate::view::history::{Event, events};
 use crate::view::posted::Posted;
-use crate::view::query::{address, first, parse};
+use crate::view::query::{address, first, is_local, parse};
 use crate::view::seen::Seen;
 use crate::view::task::Task;
 
@@ -47,6 +47,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/records/{form}/{id}", get(show))
         .route("/records/{form}/{id}/delete", post(delete))
         .route("/records/{form}/{id}/comments", post(comment))
+        .route("/records/{form}/{id}/suggestions", post(judge))
         .route("/records/{form}/{id}/start/{workflow}", post(start))
 }
 
@@ -68,8 +69,12 @@ struct RecordView {
     tasks: Vec<Task>,
     clocks: Vec<Countdown>,
     facts: Vec<Fact>,
-    activity: Vec<Event>,
+    tabs: Vec<Tab>,
+    tab: Part,
+    happened: Happened,
     comment: String,
+    /// Where one is after a comment.
+    back: String,
     is_followed: bool,
     neighbours: Option<Neighbours>,
 }
@@ -121,7 +126,7 @@ async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Re
     let local = visit.local(&seen.pack);
     let scribe = visit.scribe(&seen.pack, &seen.viewer, &local);
     let path = visit.uri.path().to_owned();
-    let history = visit.engine().history(&seen.pack, &seen.viewer, &seen.form.key, id, None).await?;
+    let tab = Part::of(&visit)?;
     let may = |act: &str| record["_may"][act].as_bool().unwrap_or(false);
     let tasks = tasks_of_record(&visit, &seen, id, &path).await?;
     let clocks = visit.engine().clocks(&seen.pack, &seen.viewer, &seen.form.key, id).await?;
@@ -134,13 +139,16 @@ async fn show(visit: Visit, Path((form, id)): Path<(String, Uuid)>) -> Result<Re
         acts: acts(&visit, &seen, &path, &title_of(&record), may("delete")),
         version: plain(&record["version"]),
         key: visit.engine().new_id().to_string(),
-        sections: sections(&seen, scribe, &record),
-        related: related_cards(&visit, &seen, scribe, &record).await?,
+        sections: if tab == Part::Details { sections(&seen, scribe, &record) } else { Vec::new() },
+        related: related_cards(&visit, &seen, scribe, &record, tab).await?,
         tasks,
         clocks: countdowns(&clocks, &local),
         facts: facts(&visit, &record),
-        activity: events(&history, &seen, scribe),
+        tabs: tabs(&visit, &seen, &record, tab),
+        tab,
+        happened: happened(&visit, &seen, scribe, id, tab).await?,
         comment: format!("{path}/comments"),
+        back: format!("{}#activity", visit.path()),
         is_followed: seen.is_followed(),
         form: label.clone(),
         topic: seen.topic(),
@@ -299,6 +307,29 @@ async fn comment(visit: Visit, Path((form, id)): Path<(String, Uuid)>, body: Byt
     let act = Act::Comment { form: seen.form.key.clone(), id, text, is_public };
     visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await?;
     Ok(see_other(&back, Some("commented")))
+}
+
+/// Accepted: on to the form that was proposed, if one was. What somebody else has judged meanwhile is said.
+async fn judge(visit: Visit, Path((form, id)): Path<(String, Uuid)>, body: Bytes) -> Result<Response, Refusal> {
+    let seen = seen(&visit, &form)?;
+    visit.user()?;
+    let posted = Posted::new(visit.uri.path(), &body);
+    let own = |name| posted.own(name).unwrap_or_default();
+    let is_accepted = own("_verdict") == "accepted";
+    let judging = Judging { board: own("_board"), tile: own("_tile"), rule: own("_rule"), is_accepted };
+    let back = posted.back().map_or_else(|| format!("{}/{id}", seen.path(visit.engine())), str::to_owned);
+    let key = (&seen.form.key, id);
+    match visit.engine().judge(&seen.pack, &seen.viewer, key, judging, posted.idempotency()).await {
+        Ok(()) if is_accepted => Ok(match posted.own("_next").filter(|next| is_local(next)) {
+            Some(next) => see_other(next, None),
+            None => see_other(&back, Some("suggestion_accepted")),
+        }),
+        Ok(()) => Ok(see_other(&back, Some("suggestion_dismissed"))),
+        Err(Failure::Rejected(rejection)) if rejection.kind == RejectionKind::Conflict => {
+            Ok(see_other(&back, Some("suggestion_failed")))
+        }
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 async fn start(

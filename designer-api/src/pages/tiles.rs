@@ -10,7 +10,7 @@ use formwork_core::Viewer;
 use formwork_model::Pack;
 use formwork_model::pack::analytics::{Board, TileKind};
 
-use super::about::{self, Chip, Proposal};
+use super::about::{self, Chip, Judged, Proposal};
 use super::list::{Sorting, table};
 use crate::view::cell::{Scribe, plain};
 use crate::view::chart::Chart;
@@ -59,6 +59,7 @@ pub(super) struct Tile {
     pub(super) is_followed: bool,
     pub(super) older: String,
     pub(super) proposals: Vec<Proposal>,
+    pub(super) judged: Judged,
     pub(super) act: Option<Link>,
 }
 
@@ -140,7 +141,7 @@ impl Gatherer<'_> {
             }
             TileKind::Record { .. } => Tile { fields: about::fields(self.scribe, body), ..tile },
             TileKind::Timeline { .. } => about::timeline(self, tile, key, body),
-            TileKind::Rules { .. } => about::rules(self, tile, body),
+            TileKind::Rules { .. } => about::rules(self, tile, key, body),
             TileKind::Form(_) => Tile { act: about::preset(self, body), ..tile },
             _ => tile,
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use formwork_model::Key;
+use formwork_model::pack::analytics::TileKind;
 use formwork_model::pack::form::Field;
 use formwork_model::pack::workflow::Workflow;
 
@@ -102,7 +103,7 @@ fn event(item: &Json, seen: &Seen, scribe: Scribe<'_>) -> Option<Event> {
     let name = item["kind"].as_str()?;
     let kind = match name {
         "comment" => "comment",
-        "record.created" | "record.updated" => "change",
+        "record.created" | "record.updated" | "suggestion.accepted" | "suggestion.dismissed" => "change",
         "task.claimed" | "task.released" | "task.transferred" | "task.completed" | "task.delegated"
         | "task.resolved" | "task.returned" | "task.copied" | "task.reminded" => "task",
         "instance.started" | "instance.completed" | "instance.cancelled" | "instance.withdrawn"
@@ -153,7 +154,9 @@ fn words(name: &str, item: &Json, seen: &Seen, scribe: Scribe<'_>) -> String {
     let outcome = outcome
         .or_else(|| Some(label_of_outcome(form, item["step"].as_str()?, item["data"]["outcome"].as_str()?, scribe)));
     let clock = item["data"]["sla"].as_str().map(|_| label_of_clock(&item["data"], scribe)).unwrap_or_default();
-    let values = [("step", &*step), ("outcome", &*outcome.unwrap_or_default()), ("clock", &*clock)];
+    let label = item["data"]["rule"].as_str().map(|rule| label_of_proposal(&item["data"], rule, scribe));
+    let (outcome, label) = (outcome.unwrap_or_default(), label.unwrap_or_default());
+    let values = [("step", &*step), ("outcome", &*outcome), ("clock", &*clock), ("label", &*label)];
     local.say(&format!("event.{name}"), &values)
 }
 
@@ -161,6 +164,17 @@ fn label_of_clock(data: &Json, scribe: Scribe<'_>) -> String {
     let (workflow, sla) = (data["workflow"].as_str().unwrap_or_default(), data["sla"].as_str().unwrap_or_default());
     let found = scribe.pack.workflows().get(workflow).and_then(|workflow| workflow.sla.get(sla));
     found.map_or_else(|| sla.to_owned(), |sla| sla.label.get(&scribe.local.language).to_owned())
+}
+
+/// What a tile proposes where that rule hits; the rule's key where no tile does any more.
+fn label_of_proposal(data: &Json, rule: &str, scribe: Scribe<'_>) -> String {
+    let tiles = scribe.pack.boards().values().flat_map(|board| board.tiles.values());
+    let label = tiles.filter_map(|tile| match &tile.kind {
+        TileKind::Rules { decision, actions } if data["decision"] == **decision => actions.get(rule),
+        _ => None,
+    });
+    let label = label.map(|action| action.label.get(&scribe.local.language).to_owned()).next();
+    label.unwrap_or_else(|| rule.to_owned())
 }
 
 /// The workflows of a form; a step of the same key in another one is another step.

@@ -34,6 +34,8 @@ pub struct ChangeSet {
     pub subscriptions_removed: Vec<Uuid>,
     /// (name, id, when) of messages taken in: a second one with the same id is none.
     pub messages: Vec<(Key, String, DateTime<Utc>)>,
+    /// Suggestions that were accepted or dismissed: inserted, a second insert is a conflict.
+    pub judgments: Vec<Judgment>,
     /// Messages to leave the house.
     pub outbox: Vec<OutboxMessage>,
     /// History.
@@ -102,6 +104,23 @@ pub struct FedRecord {
     pub before: Option<Map<String, Json>>,
 }
 
+/// What somebody made of a suggestion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgment {
+    /// The record it is about.
+    pub record: (Key, Uuid),
+    /// The decision that suggested it.
+    pub decision: Key,
+    /// The rule that hit.
+    pub rule: Key,
+    /// Accepted, or else dismissed.
+    pub is_accepted: bool,
+    /// Who; none for the system.
+    pub by: Option<Uuid>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// A message stored in the transaction that caused it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxMessage {
@@ -139,7 +158,8 @@ pub struct Event {
     /// `record.created updated deleted`, `instance.started completed cancelled withdrawn retried jumped staged`,
     /// `step.entered left cancelled`, `task.created claimed released transferred delegated resolved returned completed
     /// copied reminded cancelled`, `signature.skipped`, `clock.started paused resumed rebased rung
-    /// met breached cancelled reopened`, `timer.fired`, `message.received stored skipped`, `comment`, `incident.opened`.
+    /// met breached cancelled reopened`, `timer.fired`, `message.received stored skipped`, `comment`,
+    /// `suggestion.accepted dismissed`, `incident.opened`.
     pub kind: String,
     /// The step and its activation.
     pub step: Option<(Key, u64)>,
@@ -245,6 +265,7 @@ impl ChangeSet {
         self.subscriptions_set.extend(other.subscriptions_set);
         self.subscriptions_removed.extend(other.subscriptions_removed);
         self.messages.extend(other.messages);
+        self.judgments.extend(other.judgments);
         self.outbox.extend(other.outbox);
         self.events.extend(other.events);
         self.incidents.extend(other.incidents);

@@ -79,6 +79,9 @@ fn act<'a>(turn: &mut Turn<'a>, act: &'a Act) -> Result<(), Stop> {
         Act::Instance { id, verb, reason } => acts::instance(turn, *id, verb, reason),
         Act::Clocks { form, id } => acts::clocks(turn, form, *id),
         Act::Comment { form, id, text, is_public } => acts::comment(turn, form, *id, text, *is_public),
+        Act::Judge { form, id, decision, rule, is_accepted } => {
+            acts::judge(turn, form, *id, decision, rule, *is_accepted)
+        }
         Act::Answer { form, proofs, text } => acts::answer(turn, form, proofs, text),
     }
 }

@@ -76,6 +76,8 @@ pub enum Need {
     ClockSegments(Key, Uuid),
     /// Whether a message of this name and id was taken in before.
     Message(Key, String),
+    /// Which suggestions about a record were accepted or dismissed.
+    Judged(Key, Uuid),
     /// A user: whether they exist and are active, their roles, queues and teams.
     User(Uuid),
     /// A team: its name, if there is one of this key.
@@ -176,6 +178,8 @@ pub struct Facts {
     pub subscriptions: HashMap<(Key, String), Vec<Subscription>>,
     /// By name and id: whether it was taken in before.
     pub messages: HashMap<(Key, String), bool>,
+    /// By form and record: decision and rule of the suggestions that were judged.
+    pub judged: HashMap<(Key, Uuid), Vec<(Key, Key)>>,
     /// By id.
     pub users: HashMap<Uuid, Option<UserFacts>>,
     /// Names of teams, by key.

@@ -110,6 +110,8 @@ fn sentence(code: &str) -> Option<(&'static str, &'static str)> {
             "nobody follows these records without logging in: a comment is internal",
         ),
         "comment_too_long" => ("评论过长", "the comment is too long"),
+        "suggestion_judged" => ("该建议已被采纳或忽略", "somebody has accepted or dismissed this suggestion already"),
+        "suggestion_not_found" => ("没有这条建议", "nothing like that is suggested"),
         "workflow_not_found" => ("找不到该流程", "there is no such workflow"),
         "unauthenticated" => ("请先登录", "log in first"),
         _ => return None,

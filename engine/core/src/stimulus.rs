@@ -162,6 +162,19 @@ pub enum Act {
         /// Whether whoever follows the record without logging in sees it, too.
         is_public: bool,
     },
+    /// Accept or dismiss what a decision suggests about a record: once, whoever does it.
+    Judge {
+        /// The form.
+        form: Key,
+        /// The record.
+        id: Uuid,
+        /// The decision.
+        decision: Key,
+        /// Its rule that hit.
+        rule: Key,
+        /// Accepted, or else dismissed.
+        is_accepted: bool,
+    },
     /// Somebody who is not logged in adds to a record they have proven to know.
     Answer {
         /// The form.

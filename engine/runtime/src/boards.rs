@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use formwork_core::access::{Around, Narrowed, narrowed};
 use formwork_core::facts::BoxPage;
-use formwork_core::{Rejection, RejectionKind, Viewer, questions};
+use formwork_core::{Act, Rejection, RejectionKind, Viewer, questions};
 use formwork_model::pack::analytics::{Board, Tile, TileFilter, TileKind};
 use formwork_model::{Key, Pack};
 use formwork_report::api;
@@ -56,6 +56,33 @@ impl Engine {
         }
         body["tiles"] = Json::Object(tiles);
         Ok(body)
+    }
+
+    /// Accepts or dismisses what a tile of a board suggests about a record.
+    pub async fn judge(
+        &self,
+        pack: &Arc<Pack>,
+        viewer: &Viewer,
+        (form, id): (&Key, Uuid),
+        judging: Judging<'_>,
+        key: Option<(String, String)>,
+    ) -> Result<(), Failure> {
+        let board = pack.boards().get(judging.board).filter(|board| board.of.as_ref() == Some(form));
+        let board = board.filter(|board| may_open(board, viewer));
+        let Some(TileKind::Rules { decision, .. }) =
+            board.and_then(|board| board.tiles.get(judging.tile)).map(|tile| &tile.kind)
+        else {
+            let title = "nothing is suggested there".to_owned();
+            return Err(rejected(RejectionKind::NotFound, "suggestion_not_found", title));
+        };
+        let act = Act::Judge {
+            form: form.clone(),
+            id,
+            decision: decision.clone(),
+            rule: Key::from(judging.rule),
+            is_accepted: judging.is_accepted,
+        };
+        self.submit(pack, viewer.clone(), act, key).await.map(drop)
     }
 
     /// What the board tells about its record.
@@ -147,6 +174,19 @@ impl Engine {
             _ => Ok(failed_tile(tile)),
         }
     }
+}
+
+/// What somebody makes of a suggestion.
+#[derive(Debug, Clone, Copy)]
+pub struct Judging<'a> {
+    /// The board that shows it.
+    pub board: &'a str,
+    /// Its tile.
+    pub tile: &'a str,
+    /// The rule that hit.
+    pub rule: &'a str,
+    /// Accepted, or else dismissed.
+    pub is_accepted: bool,
 }
 
 /// A board while its tiles are gathered.

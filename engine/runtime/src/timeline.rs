@@ -151,7 +151,7 @@ fn item_of_event(mut event: Json) -> Option<Item> {
     let name = event["kind"].as_str()?.to_owned();
     let kind = match name.as_str() {
         "comment" => "comment",
-        "record.created" | "record.updated" => "change",
+        "record.created" | "record.updated" | "suggestion.accepted" | "suggestion.dismissed" => "change",
         "message.stored" => "message",
         "task.claimed" | "task.released" | "task.transferred" | "task.completed" | "task.delegated"
         | "task.resolved" | "task.returned" => "task",

@@ -258,7 +258,95 @@ async fn a_number_leads_to_its_records(host: &dyn Host) {
     }
 }
 
+/// A suggestion is accepted or dismissed once, whoever does it; the history tells who, and only those who are shown it.
+async fn a_suggestion_is_judged_once(host: &dyn Host) {
+    let (server, cat, lea, person) = scene(host).await;
+    let judge = |client: Client, tile: &'static str, rule: &'static str, verdict: &'static str| {
+        let path = format!("/api/records/person/{person}/suggestions");
+        let body = json!({"board": "person_page", "tile": tile, "rule": rule, "verdict": verdict});
+        async move { client.call(Method::POST, &path, body).await }
+    };
+    let proposed = |client: Client| {
+        let path = format!("/api/boards/person_page?record={person}");
+        async move {
+            let (_, body) = client.get(&path).await;
+            let rules = |tile: &str| -> Vec<String> {
+                let items = body["tiles"][tile]["items"].as_array().into_iter().flatten();
+                items.map(|item| item["rule"].as_str().unwrap_or_default().to_owned()).collect()
+            };
+            (rules("next"), rules("asked"))
+        }
+    };
+    // Not for those who are not shown it, and not where nothing hits.
+    let ben = server.user("ben", &["agent"], &["a"]).await;
+    for (client, tile, rule) in [
+        (&lea, "next", "gold"),
+        (&lea, "asked", "busy"),
+        (&ben, "next", "gold"),
+        (&cat, "next", "no"),
+        (&cat, "who", "gold"),
+    ] {
+        let (status, body) = judge(client.clone(), tile, rule, "accepted").await;
+        assert_eq!(status, 404, "{tile} {rule}: {body}");
+    }
+    assert_eq!(judge(server.anonymous(), "next", "gold", "accepted").await.0, 401);
+    assert_eq!(proposed(cat.clone()).await.0, ["gold", "busy"], "nothing of it happened");
+
+    // Of two at once, one does it.
+    let (one, two) =
+        tokio::join!(judge(cat.clone(), "next", "gold", "accepted"), judge(cat.clone(), "next", "gold", "dismissed"));
+    let mut statuses = [one.0, two.0];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [204, 409], "{one:?} {two:?}");
+    // The same rule of another decision is another suggestion.
+    assert_eq!(proposed(cat.clone()).await, (vec!["busy".to_owned()], vec!["busy".to_owned()]));
+
+    // By the page, as without scripts.
+    let of_tile = |page: &str| {
+        page.split("id=\"tile-next\"")
+            .nth(1)
+            .and_then(|rest| rest.split("</section>").next())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (_, page) = text(&cat, &format!("/records/person/{person}")).await;
+    let form = of_tile(&page);
+    assert!(form.contains(&format!("{person}&#x2f;suggestions")) && !form.contains("Send a card"), "{form}");
+    let sent = cat.request(Method::POST, &format!("/records/person/{person}/suggestions"));
+    let sent = sent
+        .header("origin", format!("http://{}", cat.host()))
+        .header("content-type", "application/x-www-form-urlencoded");
+    let answer =
+        sent.body("_board=person_page&_tile=next&_rule=busy&_verdict=dismissed").send().await.expect("answered");
+    assert_eq!(answer.status(), 303);
+    let (_, page) = text(&cat, &format!("/records/person/{person}")).await;
+    assert!(!of_tile(&page).contains("Call"), "{page}");
+    assert_eq!(proposed(cat.clone()).await, (Vec::new(), vec!["busy".to_owned()]));
+
+    // Who did it stands in the history of those who are shown suggestions, and in nobody else's.
+    let path = format!("/api/records/person/{person}/history");
+    let (_, mine) = cat.get(&path).await;
+    let judged: Vec<(&Json, &Json)> = mine["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .filter(|event| event["kind"].as_str().is_some_and(|kind| kind.starts_with("suggestion.")))
+        .map(|event| (&event["data"]["rule"], &event["actor"]["name"]))
+        .collect();
+    assert_eq!(judged, [(&json!("busy"), &json!("cat")), (&json!("gold"), &json!("cat"))], "{mine}");
+    let (_, page) = text(&cat, &format!("/records/person/{person}?page=fields&tab=timeline")).await;
+    assert!(page.contains("the suggestion “Call”"), "{page}");
+    for path in
+        [path, format!("/api/records/person/{person}/timeline"), format!("/records/person/{person}?page=fields")]
+    {
+        let (status, told) = text(&lea, &path).await;
+        assert!(status == 200 && !told.contains("suggestion") && !told.contains("Send a card"), "{told}");
+    }
+    assert_eq!(judge(lea.clone(), "next", "gold", "dismissed").await.0, 404, "nor what became of it");
+}
+
 on_both_stores!(
+    a_suggestion_is_judged_once,
     a_number_leads_to_its_records,
     a_board_is_about_its_record,
     a_board_tells_no_more_than_its_reader_reads,

@@ -27,6 +27,7 @@ mod pages;
 mod people;
 mod rights;
 mod strangers;
+mod tabs;
 mod teams;
 mod tidy;
 mod webhook;

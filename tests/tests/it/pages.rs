@@ -55,6 +55,9 @@ async fn desk(host: &dyn Host) -> (TestServer, Client, Vec<String>) {
     }
     paths.extend([
         format!("/records/ticket/{id}"),
+        format!("/records/ticket/{id}?tab=related"),
+        format!("/records/ticket/{id}?tab=timeline&kind=change"),
+        format!("/records/ticket/{id}?tab=history"),
         format!("/records/ticket/{id}/edit"),
         format!("/inbox?box=mine&task={task}"),
     ]);

@@ -11,6 +11,7 @@ use formwork_model::expr::ir::{FieldPath, FieldRef, Root, Slot};
 use formwork_model::expr::{Ir, Names, Position, Scope, TableRef, Type, check};
 use formwork_model::pack::Setting;
 use formwork_model::pack::analytics::{Board, Preset, ProposedAction, Tile, TileFilter, TileKind};
+use formwork_model::pack::decision::Decision;
 use formwork_model::pack::form::Level;
 use formwork_model::{Key, Pack, Value};
 use indexmap::IndexMap;
@@ -19,7 +20,7 @@ use super::records::{existing, readable};
 use crate::Stop;
 use crate::access::{Presenter, Projection, name_of, paths, shapes};
 use crate::decision;
-use crate::facts::Facts;
+use crate::facts::{Facts, Need};
 use crate::record::Record;
 use crate::scene::{Completed, Context, Scene};
 use crate::viewer::Viewer;
@@ -188,19 +189,15 @@ impl Asker<'_> {
         check(&expr.source, &scope, Some(ty)).is_ok()
     }
 
-    /// The rules that hit. Which did would tell of what the inputs are, so the viewer must read all of them.
+    /// The rules that hit and were neither accepted nor dismissed.
     fn rules(&mut self, key: &Key, actions: &IndexMap<Key, ProposedAction>) -> Result<Json, Stop> {
-        let decision = &self.pack.decisions()[key];
-        let shapes = shapes(self.pack, self.viewer);
-        let scope = Scope::new(Position::Input, &shapes).row(Names::Fields, TableRef::form(self.of));
-        if !decision.inputs.values().all(|input| check(&input.source, &scope, Some(&input.ty)).is_ok()) {
+        let hits = proposed(self.presenter.context(), self.record, &self.pack.decisions()[key]);
+        let Some(hits) = self.presenter.gather(hits)?.unwrap_or_default() else {
             return Ok(json!({"state": "hidden"}));
-        }
-        let hits = decision::hits(decision, &self.scene());
-        let hits = self.presenter.gather(hits)?.unwrap_or_default();
+        };
         let language = self.viewer.language.clone();
         let mut items = Vec::new();
-        for (rule, _) in hits.hits {
+        for rule in hits {
             let Some(action) = actions.get(&rule) else { continue };
             let (label, reason) = (action.label.get(&language), action.reason.get(&language));
             let mut item = json!({"rule": rule, "label": label, "reason": reason});
@@ -219,6 +216,32 @@ impl Asker<'_> {
     fn scene(&self) -> Scene<'_> {
         Scene::over(self.presenter.context().as_shown(), self.record)
     }
+}
+
+/// The rules of a decision that hit a record and were neither accepted nor dismissed; none where they are not for the
+/// viewer.
+pub(crate) fn proposed(context: Context<'_>, record: &Record, decision: &Decision) -> Result<Option<Vec<Key>>, Stop> {
+    if !reads_inputs(context, decision) {
+        return Ok(None);
+    }
+    let judged = judged(context, &decision.form, record.id)?;
+    // Links lead only to what the viewer reads.
+    let hits =
+        decision::hits(decision, &Scene::over(context.as_shown(), record))?.hits.into_iter().map(|(rule, _)| rule);
+    Ok(Some(hits.filter(|rule| !judged.iter().any(|(of, known)| *of == decision.key && known == rule)).collect()))
+}
+
+/// Which rules hit would tell of what the inputs are: whether the viewer reads all of them.
+pub(super) fn reads_inputs(context: Context<'_>, decision: &Decision) -> bool {
+    let shapes = shapes(context.pack, context.viewer);
+    let scope = Scope::new(Position::Input, &shapes).row(Names::Fields, TableRef::form(&decision.form));
+    decision.inputs.values().all(|input| check(&input.source, &scope, Some(&input.ty)).is_ok())
+}
+
+/// Decision and rule of what was accepted or dismissed about a record.
+pub(crate) fn judged<'a>(context: Context<'a>, form: &Key, id: Uuid) -> Result<&'a [(Key, Key)], Stop> {
+    let known = context.facts.judged.get(&(form.clone(), id));
+    known.map(Vec::as_slice).ok_or_else(|| Stop::Need(vec![Need::Judged(form.clone(), id)]))
 }
 
 fn level_of(projection: &Projection, field: &FieldRef) -> Level {

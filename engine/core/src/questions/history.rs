@@ -10,6 +10,7 @@ use formwork_model::expr::Type;
 use formwork_model::pack::form::{Field, FieldKind, Level, Mask};
 use formwork_model::{Key, Pack};
 
+use super::board::reads_inputs;
 use super::records::{existing, readable};
 use crate::Stop;
 use crate::access::{Presenter, Projection, mask_text};
@@ -57,6 +58,14 @@ fn shown(
     seq: i64,
     event: &Event,
 ) -> Result<Option<Json>, Stop> {
+    // What was suggested tells of what the suggestion rests on.
+    if event.kind.starts_with("suggestion.") {
+        let context = presenter.context();
+        let decision = event.data["decision"].as_str().and_then(|key| context.pack.decisions().get(key));
+        if !decision.is_some_and(|decision| reads_inputs(context, decision)) {
+            return Ok(None);
+        }
+    }
     let mut data = event.data.clone();
     if let Some(diff) = data.get_mut("diff").and_then(Json::as_array_mut) {
         let operations = std::mem::take(diff);
@@ -68,7 +77,7 @@ fn shown(
         }
     }
     // What a decision saw and gave may hold values of fields this viewer does not read.
-    if let Some(decided) = data.get("decision").cloned() {
+    if let Some(decided) = data.get("decision").filter(|decided| decided.is_object()).cloned() {
         data["decision"] = json!({"key": decided["key"], "rule": decided["rule"]});
     }
     // What went wrong is for administrators; it may quote values.

@@ -13,6 +13,7 @@ mod tasks;
 mod track;
 
 pub use board::board;
+pub(crate) use board::{judged, proposed};
 pub use clocks::{open_clocks, record_clocks};
 pub use forms::{form, forms};
 pub use history::history;

@@ -329,6 +329,9 @@ impl World {
                 waiting.sort_by_key(|waiting| (waiting.instance, waiting.activation));
                 facts.subscriptions.insert((name, key), waiting);
             }
+            Need::Judged(form, id) => {
+                facts.judged.insert((form, id), Vec::new());
+            }
             Need::Message(name, id) => {
                 let taken = stored.messages.contains(&(name.clone(), id.clone()));
                 facts.messages.insert((name, id), taken);

@@ -39,6 +39,7 @@ pub(super) enum Holds {
     Clocks(Key, Vec<Uuid>),
     ClockSegments(Key, Uuid),
     Message(Key, String),
+    Judged(Key, Uuid),
     Unique(Need),
     OpenTasks(Uuid),
     RecordInstances(Key, Uuid),
@@ -97,6 +98,12 @@ impl Together {
                 let params = vec![text(context.pack.key()), text(name), text(id)];
                 let select = Select::new(sql, params, [ColumnKind::Text]);
                 loads.push(load(select, Holds::Message(name.clone(), id.clone())));
+            }
+            Need::Judged(form, id) => {
+                let sql = "SELECT decision, rule FROM fw_judgment WHERE pack = $1 AND form = $2 AND record = $3";
+                let params = vec![text(context.pack.key()), text(form), bind_id(context.dialect, *id)];
+                let select = Select::new(sql.to_owned(), params, [ColumnKind::Text, ColumnKind::Text]);
+                loads.push(load(select, Holds::Judged(form.clone(), *id)));
             }
             Need::Unique { form, fields, values, unique } => {
                 let select = page::unique(context, form, fields, values, unique.as_ref())?;
@@ -222,6 +229,13 @@ impl SystemLoad {
             Holds::Message(name, id) => {
                 facts.messages.insert((name, id), rows.count() > 0);
             }
+            Holds::Judged(form, id) => {
+                let judged = rows.map(|row| {
+                    let mut reader = Reader::new(row);
+                    Ok((Key::from(reader.text()?), Key::from(reader.text()?)))
+                });
+                facts.judged.insert((form, id), judged.collect::<Result<_, Fault>>()?);
+            }
             Holds::Unique(need) => facts.uniques.push((need, first_id(rows)?)),
             Holds::OpenTasks(instance) => {
                 facts.open_tasks.insert(instance, rows.map(codec::task).collect::<Result<_, _>>()?);
@@ -299,7 +313,11 @@ impl Target {
 /// The records an act names.
 pub(crate) fn subjects(act: &Act) -> Vec<(Key, Uuid)> {
     match act {
-        Act::Update { form, id, .. } | Act::Delete { form, id, .. } | Act::Clocks { form, id } => {
+        // Of two who judge one suggestion, the second finds what the first has made of it.
+        Act::Update { form, id, .. }
+        | Act::Delete { form, id, .. }
+        | Act::Clocks { form, id }
+        | Act::Judge { form, id, .. } => {
             vec![(form.clone(), *id)]
         }
         Act::Unfeed { records, .. } => records.iter().map(|record| (record.form.clone(), record.id)).collect(),

@@ -112,6 +112,9 @@ pub(crate) const STEPS: &[&[&str]] = &[
         "ALTER TABLE fw_user ADD COLUMN team @text",
         "ALTER TABLE fw_user ADD COLUMN leads @json NOT NULL DEFAULT '[]'",
     ],
+    &[
+        "CREATE TABLE fw_judgment (pack @text NOT NULL, form @text NOT NULL, record @id NOT NULL, decision @text NOT NULL, rule @text NOT NULL, accepted @bool NOT NULL, actor @id, at @time NOT NULL, PRIMARY KEY (pack, form, record, decision, rule))",
+    ],
 ];
 
 /// The table that says how many steps have run.

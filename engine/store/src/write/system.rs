@@ -59,6 +59,12 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet, at: 
         let cells = Cells::new(dialect).text("pack", pack)?.text("name", name)?.text("message_id", id)?;
         add(batches, Action::Insert, "fw_message", 3, cells.time("at", Some(*at)));
     }
+    for judgment in &changes.judgments {
+        let cells = Cells::new(dialect).text("pack", pack)?.record(Some(&judgment.record))?;
+        let cells = cells.text("decision", &judgment.decision)?.text("rule", &judgment.rule)?;
+        let cells = cells.boolean("accepted", judgment.is_accepted).id("actor", judgment.by);
+        add(batches, Action::Insert, "fw_judgment", 5, cells.time("at", Some(judgment.at)));
+    }
     for message in &changes.outbox {
         add(batches, Action::Insert, "fw_outbox", 1, message_cells(dialect, message)?);
     }
