@@ -7,7 +7,7 @@ CHROMIUM ?= /usr/bin/chromium
 
 DATA ?= ../shared/data
 
-.PHONY: help run test fmt lint bench acceptance web setup-tests packs rust-tests browser-tests
+.PHONY: help run test fmt lint bench acceptance web setup-tests packs sizes rust-tests browser-tests
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,7 +15,7 @@ help: ## What there is
 run: web ## Serve the CRM with demo data at http://127.0.0.1:8080
 	cargo run --bin formwork -- serve definitions/crm --demo
 
-test: web setup-tests lint rust-tests packs browser-tests ## Everything: format, lints, Rust tests, packs' cases, browser tests
+test: web setup-tests lint sizes rust-tests packs browser-tests ## Everything: format, lints, sizes, Rust tests, packs' cases, browser tests
 
 fmt: ## Format the code and the shipped packs
 	cargo fmt --all
@@ -31,6 +31,9 @@ rust-tests: web setup-tests
 packs: web
 	cargo run --quiet --bin formwork -- fmt --check definitions/crm examples/hello
 	cargo run --quiet --bin formwork -- test definitions/crm examples/hello
+
+sizes: web
+	cd $(WEB) && node --test sizes.test.mjs
 
 browser-tests: web setup-tests
 	cargo build --bin formwork

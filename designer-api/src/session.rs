@@ -136,7 +136,7 @@ pub(crate) fn scope_of(method: &Method, path: &str) -> Result<Option<&'static st
         Some("forms" | "events") => "records:read",
         Some("records" | "exports" | "search" | "me") if method.is_safe() => "records:read",
         Some("records" | "undo" | "me") => "records:write",
-        Some("tasks" | "workflows") => "tasks",
+        Some("tasks" | "workflows" | "notices") => "tasks",
         Some("metrics" | "reports" | "boards") => "reports",
         Some("messages") => "messages",
         Some("admin" | "instances") => "admin",

@@ -100,10 +100,13 @@ impl Telling {
 }
 
 fn event(place: i64, news: &News) -> Bytes {
-    let told = match news.all {
+    let mut told = match news.all {
         true => json!({"all": true}),
         false => json!({"tasks": news.tasks, "records": news.forms}),
     };
+    if news.notices {
+        told["notices"] = json!(true);
+    }
     Bytes::from(format!("id: {place}\nevent: changed\ndata: {told}\n\n"))
 }
 

@@ -12,6 +12,7 @@ pub mod imports;
 pub mod instances;
 pub(crate) mod me;
 pub mod messages;
+mod notices;
 mod once;
 pub mod openapi;
 pub(crate) mod operations;
@@ -63,6 +64,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(timeline::routes())
         .merge(suggestions::routes())
         .merge(tasks::routes())
+        .merge(notices::routes())
         .merge(track::routes())
         .merge(messages::routes())
         .merge(instances::routes())

@@ -205,6 +205,8 @@ fn fixed_paths() -> Map<String, Value> {
         } else if (path, method) == ("/api/tasks", "get") {
             let texts = ["box", "queue", "workflow", "after"].map(|name| query(name, "string"));
             entry[method]["parameters"] = texts.into_iter().chain([query("limit", "integer")]).collect();
+        } else if (path, method) == ("/api/notices", "get") {
+            entry[method]["parameters"] = json!([query("after", "integer")]);
         } else if method == "post" && ONCE_IN.iter().any(|area| path.starts_with(area)) {
             entry[method]["parameters"] = json!([header("Idempotency-Key", ONCE)]);
         } else if path == "/api/events" {
@@ -251,6 +253,8 @@ pub const FIXED: &[(&str, &str, &str)] = &[
     ("/api/records/{form}/bulk", "post", "File, change or delete many records, with a result for each"),
     ("/api/records/{form}/{id}/undo", "post", "Take the last change of a record back"),
     ("/api/records/{form}/{id}/suggestions", "post", "Accept or dismiss what a board suggests about a record, once"),
+    ("/api/notices", "get", "What concerns me, the newest first, and how much of it I have not read"),
+    ("/api/notices/read", "post", "I have read a notice, or all up to one"),
     ("/api/undo/{token}", "post", "Take back what one request did to many"),
     ("/api/records/{form}/{id}/draft", "get", "My draft of a record, or of a new one"),
     ("/api/records/{form}/{id}/draft", "put", "Keep what I typed so far"),

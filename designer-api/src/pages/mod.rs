@@ -14,6 +14,7 @@ mod inbox;
 mod linked;
 mod list;
 mod me;
+mod notices;
 mod people;
 mod public;
 mod record;
@@ -53,6 +54,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(edit::routes())
         .merge(inbox::routes())
         .merge(verbs::routes())
+        .merge(notices::routes())
         .merge(boards::routes())
         .merge(reports::routes())
         .merge(imports::routes())

@@ -73,6 +73,10 @@ impl Visit {
     ) -> Result<String, Problem> {
         let place = page.place.as_deref().unwrap_or(self.path());
         let nav = if self.draws_main() { self.nav(place).await? } else { Vec::new() };
+        let unread = match &self.caller.user {
+            Some(user) if self.draws_main() => self.notices_count(user).await?,
+            _ => String::new(),
+        };
         let context = Value::from_pairs([
             ("lang", Value::from(self.caller.language.as_str())),
             ("theme", Value::from(self.caller.user.as_ref().map_or("system", |user| user.theme.as_str()))),
@@ -80,6 +84,7 @@ impl Visit {
             ("site", context! { name => self.site() }),
             ("viewer", Value::from(self.viewer_context())),
             ("nav", Value::from(Serde(&nav))),
+            ("unread", Value::from(unread)),
             (
                 "page",
                 context! {

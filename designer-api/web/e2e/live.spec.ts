@@ -37,7 +37,7 @@ test("a claim elsewhere moves the count, the box and the open task", async ({ pa
   // The same person, in another browser.
   const elsewhere = await other(browser, "agent");
   expect((await elsewhere.request.post(`/api/tasks/${task!.id}/claim`, { data: {} })).ok()).toBe(true);
-  await expect(page.locator(".side [data-count]")).toHaveText(String(before + 1), soon);
+  await expect(page.locator(".side [data-count='/inbox/count']")).toHaveText(String(before + 1), soon);
   await expect(line).toBeHidden(soon);
   await expect(page.locator("#boxes a").first().locator(".count")).toHaveText(String(before + 1), soon);
   await expect(page.locator("#news")).toContainText("此内容已被更改", soon);

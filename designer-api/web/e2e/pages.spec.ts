@@ -93,6 +93,7 @@ test("pages of a team lead", async ({ page }) => {
     report: "/reports/tickets_by_week",
     search: "/search?q=行李",
     "search-empty": "/search",
+    notices: "/notices",
     "list-columns": "/records/ticket?view=all&_open=columns",
     missing: "/records/ticket/nothing",
   };

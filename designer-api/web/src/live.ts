@@ -2,7 +2,7 @@
 /// page is asked for again, and never where somebody has it in hands: they are told, and it waits.
 import htmx from "htmx.org";
 
-type News = { all?: boolean; tasks?: boolean; records?: string[] };
+type News = { all?: boolean; tasks?: boolean; notices?: boolean; records?: string[] };
 type Told = { version?: number; state?: string; assignee?: { id: string } | null };
 
 /** A hidden page lets its connection go: browsers allow few. */
@@ -64,8 +64,8 @@ function close(): void {
 
 function hear(news: News): void {
   const concerns = (topics = "") =>
-    news.all || topics.split(" ").some((topic) => topic === "*" || (topic === "tasks" ? news.tasks : news.records?.includes(topic)));
-  if (concerns("tasks")) void recount();
+    news.all || topics.split(" ").some((topic) => topic === "*" || (topic === "tasks" ? news.tasks : topic === "notices" ? news.notices : news.records?.includes(topic)));
+  if (concerns("tasks notices")) void recount();
   for (const part of document.querySelectorAll<HTMLElement>("[data-live]")) {
     if (concerns(part.dataset["live"])) waiting.add(part.id);
   }
@@ -75,16 +75,17 @@ function hear(news: News): void {
   }
 }
 
-/** How many tasks wait, beside the inbox in the side bar and in the bar of a phone. */
+/** How many tasks wait and notices are unread, in the side bar and in the bar of a phone. */
 async function recount(): Promise<void> {
-  const places = document.querySelectorAll<HTMLElement>("[data-count]");
-  if (places.length === 0) return;
-  const answer = await ask(places[0]!.dataset["count"]!);
-  if (!answer?.ok) return;
-  const text = await answer.text();
-  for (const place of places) {
-    place.textContent = text;
-    place.hidden = text === "";
+  const places = [...document.querySelectorAll<HTMLElement>("[data-count]")];
+  for (const path of new Set(places.map((place) => place.dataset["count"]!))) {
+    const answer = await ask(path);
+    if (!answer?.ok) continue;
+    const text = await answer.text();
+    for (const place of places.filter((one) => one.dataset["count"] === path)) {
+      place.textContent = text;
+      place.hidden = text === "";
+    }
   }
 }
 

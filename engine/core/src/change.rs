@@ -9,6 +9,7 @@ use formwork_model::Key;
 
 use crate::clock::{Clock, RungReached, Segment};
 use crate::instance::{Instance, Subscription, Task, TimerRow};
+use crate::notice::Notice;
 use crate::record::Record;
 use crate::stimulus::Mark;
 use crate::trace::Trace;
@@ -36,6 +37,8 @@ pub struct ChangeSet {
     pub messages: Vec<(Key, String, DateTime<Utc>)>,
     /// Suggestions that were accepted or dismissed: inserted, a second insert is a conflict.
     pub judgments: Vec<Judgment>,
+    /// Whom it concerns; [`crate::decide()`] adds them.
+    pub notices: Vec<Notice>,
     /// Messages to leave the house.
     pub outbox: Vec<OutboxMessage>,
     /// History.

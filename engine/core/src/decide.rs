@@ -12,6 +12,7 @@ use crate::change::ChangeSet;
 use crate::facts::Facts;
 use crate::feed::Row;
 use crate::ids::Ids;
+use crate::notice::notices;
 use crate::scene::{Completed, Context};
 use crate::stimulus::{Act, Stimulus};
 use crate::trace::traces;
@@ -28,6 +29,7 @@ pub fn decide(
     facts: &Facts,
 ) -> Result<ChangeSet, Stop> {
     let mut change = change_of(pack, packs, stimulus, facts)?;
+    change.notices = notices(facts, &change, &stimulus.actor, stimulus.at.trunc_subsecs(6));
     change.traces = traces(pack, facts, &change);
     Ok(change)
 }

@@ -25,6 +25,7 @@ pub mod ids;
 pub mod instance;
 pub mod material;
 pub mod messages;
+pub mod notice;
 mod patterns;
 pub mod questions;
 pub mod read;

@@ -31,6 +31,11 @@ pub enum Trace {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<Hands>,
     },
+    /// Something concerns this person, beside what was changed.
+    Notice {
+        /// Whom.
+        person: Uuid,
+    },
     /// A record that some may have read and read no longer.
     Record {
         /// The form.
@@ -117,7 +122,8 @@ pub(crate) fn traces(pack: &Pack, facts: &Facts, change: &ChangeSet) -> Vec<Trac
     tasks.chain(records).collect()
 }
 
-fn stored(facts: &Facts, task: Uuid) -> Option<&Task> {
+/// A task as it was before.
+pub(crate) fn stored(facts: &Facts, task: Uuid) -> Option<&Task> {
     let alone = facts.tasks.get(&task).and_then(Option::as_ref);
     alone.or_else(|| facts.open_tasks.values().flatten().find(|known| known.id == task))
 }

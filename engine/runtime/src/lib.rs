@@ -19,6 +19,7 @@ pub mod files;
 mod gate;
 pub mod imports;
 pub mod live;
+pub mod notices;
 pub mod operations;
 pub mod own;
 pub mod people;

@@ -117,6 +117,8 @@ pub struct News {
     pub all: bool,
     /// Something in their boxes did.
     pub tasks: bool,
+    /// There is a notice for them that tells of no task.
+    pub notices: bool,
     /// Records of these forms did, as `pack.form`.
     pub forms: Vec<String>,
 }
@@ -244,6 +246,7 @@ impl Engine {
         for (key, touched) in &missed.packs {
             let Some(pack) = self.deployed().pack(key).cloned() else { continue };
             let viewer = self.viewer(&pack, Some(user), &user.language);
+            news.notices |= touched.people.contains(&user.id);
             for part in parts(touched) {
                 if part.is_told(&news, key) {
                     continue;
@@ -282,6 +285,7 @@ impl Missed {
                 known.left.entry(form.clone()).or_default().extend(former.iter().cloned());
             }
             known.tasks.extend(touched.tasks.iter().cloned());
+            known.people.extend(&touched.people);
         }
     }
 
@@ -409,6 +413,7 @@ async fn read_on(engine: &Engine, place: &mut Place) -> Result<(), Fault> {
             let touched = touched.entry(pack).or_default();
             match trace {
                 Trace::Task { id, before } => touched.tasks.push((id, before)),
+                Trace::Notice { person } => touched.people.push(person),
                 Trace::Record { form, before } => touched.left.entry(form).or_default().push(before),
             }
         }

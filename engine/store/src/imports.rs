@@ -18,6 +18,7 @@ use crate::Fault;
 use crate::codec::{IMPORT, IMPORT_ROW, Reader};
 use crate::dialect::{Bound, ColumnKind, Dialect, bind_id, bind_instant};
 use crate::engine::{Command, Engine};
+use crate::notices;
 use crate::people::{dialect_cast, text};
 use crate::statement::{Row, Select};
 
@@ -266,7 +267,9 @@ pub(crate) async fn end(engine: &impl Engine, job: &ImportJob, at: DateTime<Utc>
         bind_id(dialect, job.id),
         Bound::BigInt(Some(job.epoch)),
     ];
-    Ok(engine.change(vec![Command::new(sql, params)]).await? == [1])
+    let mut commands = vec![Command::guarding(sql, params)];
+    commands.extend(notices::of_import(dialect, job, at)?);
+    Ok(engine.change(commands).await?.first() == Some(&1))
 }
 
 /// Keeps what became of rows that wrote nothing; a row that is kept already stays as it is.

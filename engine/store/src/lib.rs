@@ -24,6 +24,7 @@ mod layout;
 mod load;
 mod lower;
 mod names;
+mod notices;
 mod operations;
 mod people;
 pub mod postgres;
@@ -57,6 +58,7 @@ pub use decide::Decider;
 pub use deployment::{Deploy, DeployFailure, Migration, Step};
 pub use imports::{ImportJob, ImportRow, ImportRows, KEPT_DAYS};
 pub use lower::Unsupported;
+pub use notices::{Noticed, Notices};
 pub use operations::{Operations, Posted, PostedFilter};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
@@ -338,7 +340,7 @@ pub struct StoppedInstance {
 
 /// The storage engine.
 #[async_trait]
-pub trait Store: People + Operations + Send + Sync + 'static {
+pub trait Store: People + Operations + Notices + Send + Sync + 'static {
     /// `sqlite` or `postgres`.
     fn engine(&self) -> &'static str;
 

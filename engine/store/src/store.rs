@@ -409,6 +409,8 @@ const REQUESTS_KEPT_DAYS: i64 = 30;
 const DRAFTS_KEPT_DAYS: i64 = 90;
 /// Days for which the audit log is kept.
 const AUDIT_KEPT_DAYS: i64 = 730;
+/// Days for which notices are kept, read or not.
+const NOTICES_KEPT_DAYS: i64 = 90;
 /// Days for which what was done to many can be undone at once.
 const UNDO_KEPT_DAYS: i64 = 7;
 
@@ -430,6 +432,7 @@ fn outdated(dialect: Dialect, at: DateTime<Utc>) -> Vec<Command> {
         Command::new("DELETE FROM fw_session WHERE until < $1", vec![bind_instant(dialect, at)]),
         Command::new("DELETE FROM fw_token WHERE until < $1", vec![bind_instant(dialect, at)]),
         Command::new("DELETE FROM fw_audit WHERE at < $1", vec![before(AUDIT_KEPT_DAYS)]),
+        Command::new("DELETE FROM fw_notice WHERE at < $1", vec![before(NOTICES_KEPT_DAYS)]),
     ];
     commands.extend(imports::outdated(dialect, at));
     commands

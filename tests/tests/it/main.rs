@@ -22,6 +22,7 @@ mod locks;
 mod messages;
 mod monitoring;
 mod nodes;
+mod notices;
 mod operations;
 mod pages;
 mod people;

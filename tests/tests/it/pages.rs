@@ -42,11 +42,18 @@ async fn desk(host: &dyn Host) -> (TestServer, Client, Vec<String>) {
     let task = tasks["items"][0]["id"].as_str().expect("a task").to_owned();
     let (status, body) = lead.call(Method::POST, &format!("/api/tasks/{task}/claim"), json!({})).await;
     assert!(status < 300, "{body}");
-    let mut paths: Vec<String> =
-        ["/home", "/inbox", "/inbox?box=team", "/boards/service_desk", "/boards/agent_desk", "/nothing-here"]
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+    let mut paths: Vec<String> = [
+        "/home",
+        "/inbox",
+        "/notices",
+        "/inbox?box=team",
+        "/boards/service_desk",
+        "/boards/agent_desk",
+        "/nothing-here",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .collect();
     for form in ["ticket", "customer", "member"] {
         paths.extend([format!("/records/{form}"), format!("/records/{form}/new")]);
     }

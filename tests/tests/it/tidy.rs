@@ -295,7 +295,7 @@ fn pages_carry_nothing_inline() {
 }
 
 /// Keys that are put together from a part that is known and one that is not: `error.` + kind.
-const PUT_TOGETHER: [&str; 28] = [
+const PUT_TOGETHER: [&str; 29] = [
     "admin.language.",
     "admin.user.state.",
     "audit.data.",
@@ -315,6 +315,7 @@ const PUT_TOGETHER: [&str; 28] = [
     "import.step.",
     "inbox.box.",
     "notice.",
+    "noticed.",
     "outbox.state.",
     "people.problem.",
     "range.",

@@ -29,6 +29,8 @@ pub struct Touched {
     pub left: BTreeMap<Key, Vec<Former>>,
     /// Tasks that are new or were changed, and in whose hands they were before, where that changed.
     pub tasks: Vec<(Uuid, Option<Hands>)>,
+    /// Whom something concerns that is none of these.
+    pub people: Vec<Uuid>,
 }
 
 /// Which kinds of things changed for this viewer: `{"tasks": bool, "forms": [key …]}`. A form is named where they read

@@ -115,6 +115,13 @@ pub(crate) const STEPS: &[&[&str]] = &[
     &[
         "CREATE TABLE fw_judgment (pack @text NOT NULL, form @text NOT NULL, record @id NOT NULL, decision @text NOT NULL, rule @text NOT NULL, accepted @bool NOT NULL, actor @id, at @time NOT NULL, PRIMARY KEY (pack, form, record, decision, rule))",
     ],
+    &[
+        // subject: the task or the import.
+        "CREATE TABLE fw_notice (number @number, person @id NOT NULL, at @time NOT NULL, pack @text NOT NULL, kind @text NOT NULL, actor @id, subject @id NOT NULL, read_at @time)",
+        "CREATE INDEX fw_notice_person ON fw_notice (person, number)",
+        "CREATE INDEX fw_notice_unread ON fw_notice (person) WHERE read_at IS NULL",
+        "CREATE INDEX fw_notice_at ON fw_notice (at)",
+    ],
 ];
 
 /// The table that says how many steps have run.

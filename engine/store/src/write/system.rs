@@ -65,6 +65,11 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet, at: 
         let cells = cells.boolean("accepted", judgment.is_accepted).id("actor", judgment.by);
         add(batches, Action::Insert, "fw_judgment", 5, cells.time("at", Some(judgment.at)));
     }
+    for notice in &changes.notices {
+        let cells = Cells::new(dialect).id("person", Some(notice.person)).time("at", Some(notice.at));
+        let cells = cells.text("pack", pack)?.text("kind", notice.kind)?.id("actor", notice.by);
+        add(batches, Action::Insert, "fw_notice", 0, cells.id("subject", Some(notice.task)));
+    }
     for message in &changes.outbox {
         add(batches, Action::Insert, "fw_outbox", 1, message_cells(dialect, message)?);
     }
