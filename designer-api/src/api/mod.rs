@@ -2,6 +2,7 @@
 //! decided here.
 
 pub mod analytics;
+pub(crate) mod batch;
 pub(crate) mod bulk;
 pub(crate) mod drafts;
 mod events;
@@ -64,6 +65,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(timeline::routes())
         .merge(suggestions::routes())
         .merge(tasks::routes())
+        .merge(batch::routes())
         .merge(notices::routes())
         .merge(track::routes())
         .merge(messages::routes())

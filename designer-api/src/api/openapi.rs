@@ -253,6 +253,7 @@ pub const FIXED: &[(&str, &str, &str)] = &[
     ("/api/records/{form}/bulk", "post", "File, change or delete many records, with a result for each"),
     ("/api/records/{form}/{id}/undo", "post", "Take the last change of a record back"),
     ("/api/records/{form}/{id}/suggestions", "post", "Accept or dismiss what a board suggests about a record, once"),
+    ("/api/tasks/batch", "post", "Claim, release, remind of or transfer many tasks, with a result for each"),
     ("/api/notices", "get", "What concerns me, the newest first, and how much of it I have not read"),
     ("/api/notices/read", "post", "I have read a notice, or all up to one"),
     ("/api/undo/{token}", "post", "Take back what one request did to many"),

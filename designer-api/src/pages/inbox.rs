@@ -18,6 +18,7 @@ use formwork_model::pack::form::FieldKind;
 use super::boxes::{BOXES, Chosen, LINES, bar, lines, tabs};
 use super::edit::{active_people, people, states};
 use super::errors::Refusal;
+use super::many::{Many, many};
 use super::record::fact;
 use super::shell::Page;
 use super::visit::{Visit, mark};
@@ -44,6 +45,7 @@ struct InboxView {
     bar: Bar,
     groups: Vec<Group>,
     pager: Pager,
+    many: Option<Many>,
     task: Option<Task>,
     back: String,
     filtered: bool,
@@ -100,6 +102,7 @@ pub(super) async fn draw(
     let next = next.map(|next| changed("/inbox", &pairs, |name| matches!(name, "after" | "task"), &[("after", next)]));
     let view = InboxView {
         tabs: tabs(visit, name).await?,
+        many: many(visit, items, &chosen.address(name, open)).await?,
         groups: groups(&lines, &visit.anywhere(), name == "done"),
         pager: Pager {
             first: if after.is_some() {

@@ -13,6 +13,7 @@ mod imports;
 mod inbox;
 mod linked;
 mod list;
+mod many;
 mod me;
 mod notices;
 mod people;
@@ -54,6 +55,7 @@ pub fn routes(server: &Arc<Server>) -> Router<Arc<Server>> {
         .merge(edit::routes())
         .merge(inbox::routes())
         .merge(verbs::routes())
+        .merge(many::routes())
         .merge(notices::routes())
         .merge(boards::routes())
         .merge(reports::routes())

@@ -36,25 +36,26 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 
 /// What the page of a bulk edit shows, and that of its refusals (templates/pages/records/bulk.html).
 #[derive(Debug, Default, Serialize)]
-struct BulkView {
-    action: String,
-    back: String,
-    key: String,
-    query: String,
-    all: bool,
-    ids: Vec<Uuid>,
-    submit: String,
-    fields: Vec<Field>,
-    done: String,
-    undo: String,
-    refused: Vec<Refused>,
+pub(super) struct BulkView {
+    pub(super) action: String,
+    pub(super) back: String,
+    pub(super) key: String,
+    pub(super) query: String,
+    pub(super) all: bool,
+    pub(super) ids: Vec<Uuid>,
+    pub(super) submit: String,
+    pub(super) fields: Vec<Field>,
+    pub(super) done: String,
+    pub(super) undo: String,
+    pub(super) refused: Vec<Refused>,
 }
 
+/// What was refused, and why.
 #[derive(Debug, Serialize)]
-struct Refused {
-    label: String,
-    href: String,
-    reasons: Vec<String>,
+pub(super) struct Refused {
+    pub(super) label: String,
+    pub(super) href: String,
+    pub(super) reasons: Vec<String>,
 }
 
 async fn act(visit: Visit, Path(form): Path<String>, body: Bytes) -> Result<Response, Refusal> {
@@ -199,7 +200,8 @@ async fn refusals(
     Ok(visit.draw("pages/records/bulk.html", page, "bulk", view).await?)
 }
 
-fn reasons(failure: Failure) -> Vec<String> {
+/// Why something was refused, in words.
+pub(super) fn reasons(failure: Failure) -> Vec<String> {
     if let Failure::Rejected(rejection) = &failure
         && !rejection.errors.is_empty()
     {

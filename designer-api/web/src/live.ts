@@ -122,7 +122,7 @@ async function draw(id: string, wanted: boolean): Promise<void> {
 function isInHands(part: HTMLElement): boolean {
   const selection = getSelection();
   return (
-    part.querySelector("td.tick input:checked, details.menu[open], :popover-open, [data-dirty]") !== null ||
+    part.querySelector("td.tick input:checked, .ticked > input:checked, details.menu[open], :popover-open, [data-dirty]") !== null ||
     (part.contains(document.activeElement) && document.activeElement!.matches("input, select, textarea")) ||
     (selection !== null && !selection.isCollapsed && part.contains(selection.anchorNode))
   );

@@ -1,13 +1,16 @@
 /// Rows that are ticked: how many, all of the page, and the bar with what can be done to them. Without JavaScript the boxes
 /// and the bar are a plain form.
 
+/** The boxes of rows, and of lines of the inbox. */
+const ticks = "td.tick input, .ticked > input";
+
 export function watchTicks(): void {
   document.addEventListener("change", (event) => {
     const box = event.target as HTMLInputElement;
     if (box.matches("[data-tick-all]")) {
       for (const one of boxes()) one.checked = box.checked;
       count();
-    } else if (box.matches("td.tick input, #bulk input[name=_all]")) {
+    } else if (box.matches(`${ticks}, #bulk input[name=_all]`)) {
       count();
     }
   });
@@ -17,7 +20,7 @@ export function watchTicks(): void {
 
 /** Ticks the row the keyboard is at. */
 export function tickRow(): boolean {
-  const box = document.querySelector<HTMLInputElement>("tr.at td.tick input");
+  const box = document.querySelector<HTMLInputElement>("tr.at td.tick input, .ticked:has(a.at) > input");
   if (!box) return false;
   box.checked = !box.checked;
   count();
@@ -25,7 +28,7 @@ export function tickRow(): boolean {
 }
 
 function boxes(): HTMLInputElement[] {
-  return [...document.querySelectorAll<HTMLInputElement>("td.tick input")];
+  return [...document.querySelectorAll<HTMLInputElement>(ticks)];
 }
 
 function count(): void {

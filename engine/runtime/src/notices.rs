@@ -19,8 +19,8 @@ impl Engine {
         let kept = self.store().notices_of(user.id, before, PAGE + 1).await?;
         let more = kept.len() > PAGE as usize;
         let mut items = Vec::with_capacity(kept.len());
-        let shown = kept.iter().take(PAGE as usize);
-        for notice in shown.clone() {
+        let shown = &kept[..kept.len().min(PAGE as usize)];
+        for notice in shown {
             items.push(self.about_notice(user, language, notice).await?);
         }
         let next = shown.last().filter(|_| more).map(|notice| notice.number);

@@ -1,6 +1,7 @@
 //! One binary for all integration tests: each links the whole engine, so few binaries keep the suite fast.
 
 mod archives;
+mod batch;
 mod boards;
 mod bodies;
 mod cases;
