@@ -21,6 +21,7 @@ use formwork_runtime::Engine;
 use formwork_runtime::questions::Filled;
 use formwork_store::Failure;
 
+use super::cleared;
 use super::errors::Refusal;
 use super::list::{new_label, seen};
 use super::record::title_of;
@@ -115,14 +116,17 @@ async fn create(visit: Visit, Path(form): Path<String>, body: Bytes) -> Result<R
         return draw(&visit, &seen, Attempt { posted: Some(&posted), ..Attempt::default() }).await;
     }
     let values = posted.body(&seen.form, "", None, &visit.local(&seen.pack));
-    let act = Act::Create { form: seen.form.key.clone(), values, effects: Effects::ALL };
+    let act = Act::Create { form: seen.form.key.clone(), values: values.clone(), effects: Effects::ALL };
     match visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await {
         Ok(committed) => {
             forget(&visit, &seen, NEW).await?;
             let path = seen.path(visit.engine());
             Ok(match committed.reply {
                 // Whoever may file but not read gets back to an empty form.
-                Reply::Record { id, .. } if seen.can_read() => see_other(&format!("{path}/{id}"), Some("created")),
+                Reply::Record { id, .. } if seen.can_read() => {
+                    let notice = cleared::told(&visit, &seen, id, &values, None, "created".to_owned()).await?;
+                    see_other(&format!("{path}/{id}"), Some(&notice))
+                }
                 _ => see_other(&format!("{path}/new"), Some("created")),
             })
         }
@@ -164,6 +168,8 @@ async fn update(visit: Visit, Path((form, id)): Path<(String, Uuid)>, body: Byte
                 Some(version) => super::undoing::notice(&visit, &seen, "saved", id, Some(version)).await?,
                 None => "saved".to_owned(),
             };
+            let sent = posted.body(&seen.form, "", Some(&record), &visit.local(&seen.pack));
+            let notice = cleared::told(&visit, &seen, id, &sent, Some(&record), notice).await?;
             Ok(see_other(&format!("{}/{id}", seen.path(visit.engine())), Some(&notice)))
         }
         Saved::Refused(errors) => {

@@ -6,6 +6,7 @@ mod admin;
 mod arranged;
 mod boards;
 mod boxes;
+mod cleared;
 mod edit;
 mod errors;
 mod home;

@@ -110,7 +110,8 @@ impl Visit {
         Notice { tone, text, undo: String::new() }
     }
 
-    /// What a redirect carried: the key of a text, then, apart by colons, a number and a token to undo it with.
+    /// What a redirect carried: the key of a text, then, apart by colons, a number, a token to undo it with, and the fields
+    /// that saving has emptied.
     fn flashed(&self, flash: &str) -> Option<Notice> {
         let mut parts = flash.split(':');
         let key = parts.next()?;
@@ -119,6 +120,8 @@ impl Visit {
         let text = self.say(&format!("notice.{key}"), &[("n", count)]);
         let token =
             parts.next().filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let cleared = parts.next().map(|told| super::cleared::words(self, told)).unwrap_or_default();
+        let text = if cleared.is_empty() { text } else { format!("{text}{}{cleared}", self.say("ui.sentence", &[])) };
         let undo = token.map(|token| format!("/undo/{token}")).unwrap_or_default();
         Some(Notice { undo, ..self.notice(if key.ends_with("failed") { "bad" } else { "ok" }, text) })
     }

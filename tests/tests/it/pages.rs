@@ -280,3 +280,34 @@ async fn a_copy_is_read_by_a_colleague_who_reminds() {
     assert!(text.contains("ana asks you to hurry") && text.contains("Copies: ana"), "{text}");
     assert_eq!(each(&html, "a.line .pill.warn").len(), 1, "the line says that somebody waits");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_saving_empties_is_told() {
+    let host = Sqlite::default();
+    let (_server, lead, _) = desk(&host).await;
+    let ticket = json!({"subject": "晚点", "category": "delay", "flight_no": "FW1882", "channel": "call"});
+    let (status, filed) = lead.call(Method::POST, "/api/records/ticket", ticket).await;
+    assert_eq!(status, 201, "{filed}");
+    let path = format!("/records/ticket/{}", filed["id"].as_str().expect("an id"));
+    let notice_after = |fields: &'static str| {
+        let (lead, path) = (lead.clone(), path.clone());
+        async move {
+            let version = lead.get(&format!("/api{path}")).await.1["version"].clone();
+            let sent = lead.request(Method::POST, &format!("{path}/edit"));
+            let sent = sent.header("origin", format!("http://{}", lead.host()));
+            let sent = sent.header("content-type", "application/x-www-form-urlencoded");
+            let answer = sent.body(format!("{fields}&_version={version}")).send().await.expect("the server answers");
+            assert_eq!(answer.status(), 303);
+            let cookie = answer.headers()["set-cookie"].to_str().expect("ASCII").split(';').next().unwrap_or_default();
+            let both = format!("{}; {cookie}", lead.cookie.clone().unwrap_or_default());
+            let mut told = lead.clone();
+            told.cookie = Some(both);
+            let html = Html::parse_document(&page(&told, &path, &[]).await.1);
+            each(&html, "#notice .notice p").iter().map(|one| one.text().collect::<String>()).collect::<Vec<_>>()
+        }
+    };
+    // Nothing that shows is emptied, and nothing that held nothing is told of.
+    assert_eq!(notice_after("%2Fsubject=still+late&_shown=%2Fsubject").await, ["Saved"]);
+    let changed = "%2Fcategory=refund&%2Fflight_no=FW1882&_shown=%2Fcategory&_shown=%2Fflight_no";
+    assert_eq!(notice_after(changed).await, ["Saved. Emptied, because it no longer applies: Flight number"]);
+}
