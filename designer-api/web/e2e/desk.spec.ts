@@ -2,7 +2,7 @@
 /// claims, asks and proposes, a lead approves, and the traveller and the board follow. Once in Chinese on a desk, once in
 /// English on a dark phone; a picture of every station, and of the key pages in the looks that are left.
 import { expect, test, type Browser, type BrowserContextOptions, type Page } from "@playwright/test";
-import { records } from "./people.ts";
+import { enter, records } from "./people.ts";
 import { screenshots } from "./playwright.config.ts";
 
 const desktop = { viewport: { width: 1280, height: 800 } };
@@ -37,8 +37,6 @@ const words = {
   },
 };
 
-const password = "three green parrots";
-
 /** A page in a browser of its own. */
 async function browse(browser: Browser, look: Look, options = look.here): Promise<Page> {
   return (await browser.newContext({ ...options, locale: look.language, timezoneId: "Asia/Shanghai", reducedMotion: "reduce" })).newPage();
@@ -46,16 +44,8 @@ async function browse(browser: Browser, look: Look, options = look.here): Promis
 
 /** Somebody new who serves these queues, logged in. */
 async function join(browser: Browser, look: Look, name: string, roles: string[], queues: string[]): Promise<Page> {
-  const admin = await (await browser.newContext()).newPage();
-  expect((await admin.request.post("/api/session", { data: { login: "admin", password: "demo" } })).ok()).toBe(true);
-  const login = `${roles[0]}.${queues[0]}.${Date.now()}`;
-  const made = await admin.request.post("/api/admin/users", { data: { login, name, roles, queues, language: look.language } });
-  expect(made.status(), await made.text()).toBe(201);
-  const { password: old } = (await made.json()) as { password: string };
-  await admin.context().close();
   const page = await browse(browser, look);
-  expect((await page.request.post("/api/session", { data: { login, password: old } })).ok()).toBe(true);
-  expect((await page.request.put("/api/me/password", { data: { old, new: password } })).ok()).toBe(true);
+  await enter(page, { name, roles, queues, language: look.language });
   return page;
 }
 

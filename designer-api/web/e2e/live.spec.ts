@@ -1,6 +1,6 @@
 /// What one person does shows on the pages of another, without a reload and without taking anything out of their hands.
 import { type Browser, expect, type Page, test } from "@playwright/test";
-import { logIn, tasks } from "./people.ts";
+import { enter, logIn, tasks } from "./people.ts";
 
 /** From a commit to the page: two seconds, and time to draw. */
 const soon = { timeout: 4_000 };
@@ -123,4 +123,17 @@ test("a record that changed elsewhere says so and keeps what is typed", async ({
   await expect(page.locator("h1")).toContainText("已经改过的主题");
   await expect(page.locator("#news")).toBeEmpty();
   await agent.context().close();
+});
+
+test("a record that went out of sight is said to be gone", async ({ page, browser }) => {
+  await enter(page, { name: "陈晓", roles: ["agent"], queues: ["triage"], language: "zh-CN" });
+  const lead = await other(browser, "team_lead");
+  const id = await file(lead, "将要转走的工单");
+  await page.goto(`/records/ticket/${id}`);
+  await expect(page.locator("h1")).toContainText("将要转走的工单");
+  expect((await lead.request.patch(`/api/records/ticket/${id}`, { data: { queue: "refund_desk" } })).ok()).toBe(true);
+  await expect(page.locator("#news")).toContainText("已不存在", soon);
+  await expect(page.locator("h1")).toContainText("将要转走的工单");
+  expect((await page.reload())!.status()).toBe(404);
+  await lead.context().close();
 });

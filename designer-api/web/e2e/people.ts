@@ -25,3 +25,17 @@ export async function tasks(page: Page, box: string, step?: string): Promise<Tas
   const { items } = (await answer.json()) as { items: Task[] };
   return items.filter((task) => !step || task.step === step);
 }
+
+type Newcomer = { name: string; roles: string[]; queues: string[]; language: string };
+
+/** An administrator adds somebody, who logs in with the password given and chooses another. */
+export async function enter(page: Page, newcomer: Newcomer): Promise<void> {
+  const ask = page.request;
+  expect((await ask.post("/api/session", { data: { login: "admin", password: "demo" } })).ok()).toBe(true);
+  const login = `${newcomer.roles[0]}.${newcomer.queues[0]}.${Date.now()}`;
+  const made = await ask.post("/api/admin/users", { data: { login, ...newcomer } });
+  expect(made.status(), await made.text()).toBe(201);
+  const { password: old } = (await made.json()) as { password: string };
+  expect((await ask.post("/api/session", { data: { login, password: old } })).ok()).toBe(true);
+  expect((await ask.put("/api/me/password", { data: { old, new: "three green parrots" } })).ok()).toBe(true);
+}

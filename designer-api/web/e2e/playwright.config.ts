@@ -6,6 +6,8 @@ declare const process: { env: Record<string, string | undefined> };
 
 const root = new URL("../../../", import.meta.url).pathname;
 const own = "http://127.0.0.1:8097";
+/** A second server with a small pack of its own, in which things go wrong. */
+export const trouble = "http://127.0.0.1:8098";
 /** Pictures for people to look at; they are not compared. */
 export const screenshots = `${root}target/screenshots/`;
 
@@ -36,13 +38,22 @@ export default defineConfig({
     },
   },
   ...(!process.env["FORMWORK_URL"] && {
-    webServer: {
-      command: "rm -rf target/e2e-data && target/debug/formwork serve definitions/crm --demo --data target/e2e-data --listen 127.0.0.1:8097",
-      cwd: root,
-      url: `${own}/readyz`,
-      timeout: 120_000,
-      gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 },
-    },
+    webServer: [
+      {
+        command: "rm -rf target/e2e-data && target/debug/formwork serve definitions/crm --demo --data target/e2e-data --listen 127.0.0.1:8097",
+        cwd: root,
+        url: `${own}/readyz`,
+        timeout: 120_000,
+        gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 },
+      },
+      {
+        command: `rm -rf ${root}target/e2e-trouble && ${root}target/debug/formwork serve notes --demo --data ${root}target/e2e-trouble --listen 127.0.0.1:8098`,
+        cwd: `${root}designer-api/web/e2e/trouble`,
+        url: `${trouble}/readyz`,
+        timeout: 120_000,
+        gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 },
+      },
+    ],
   }),
   projects: [
     { name: "desktop", use: desktop },

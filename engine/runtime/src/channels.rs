@@ -19,15 +19,19 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Addresses and secrets of the environment; never in a pack.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "HashMap<String, Webhook>")]
 pub struct Channels {
     /// By channel key.
-    #[serde(flatten)]
     pub webhooks: HashMap<String, Webhook>,
     /// What becomes of messages of a webhook without an address: with `true` they are written to the message file and
     /// count as sent, in demonstrations and cases; else they fail.
-    #[serde(skip)]
     pub pretend: bool,
+}
+
+impl From<HashMap<String, Webhook>> for Channels {
+    fn from(webhooks: HashMap<String, Webhook>) -> Self {
+        Self { webhooks, pretend: false }
+    }
 }
 
 impl Channels {
@@ -182,6 +186,15 @@ pub fn signature(secret: &str, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn channels_are_written_by_their_keys() {
+        let written = r#"{"sms": {"url": "https://sms.example/in", "secret": "s"}}"#;
+        let channels: Channels = serde_json::from_str(written).expect("addresses");
+        assert_eq!(channels.webhooks["sms"].url, "https://sms.example/in");
+        let mistyped = r#"{"sms": {"uri": "https://sms.example/in", "secret": "s"}}"#;
+        assert!(serde_json::from_str::<Channels>(mistyped).is_err(), "a mistyped key is no address");
+    }
 
     #[test]
     fn the_signature_is_that_of_rfc_4231() {
