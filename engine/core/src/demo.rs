@@ -18,7 +18,7 @@ use formwork_model::{Key, Pack, Value};
 
 use crate::eval::time::{add_to_instant, start_of_instant};
 use crate::eval::{Environment, Names, Nothing, evaluate_expr};
-use crate::ids::seed_of;
+use crate::ids::{Ids, seed_of};
 use crate::viewer::Viewer;
 use crate::wire;
 
@@ -105,6 +105,11 @@ impl DemoRow<'_> {
     /// The seed of the ids made when it is filed (part 0) and by its deeds (from 1).
     pub fn seed(&self, part: u64) -> u64 {
         seed_of(&format!("demo {} {} {} {part}", self.pack.key(), self.demo.key, self.index))
+    }
+
+    /// The id of the record that is filed at that instant.
+    pub fn id(&self, at: DateTime<Utc>) -> Uuid {
+        Ids::new(at, self.seed(0)).next()
     }
 
     fn written<'e>(

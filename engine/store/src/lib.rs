@@ -431,6 +431,10 @@ pub trait Store: People + Operations + Notices + Send + Sync + 'static {
     ) -> Result<Vec<DueTimer>, Fault>;
     /// The open tasks and the timers of the instances that work on these records: tasks first, each oldest first.
     async fn waiting_on(&self, records: &[Uuid]) -> Result<Vec<Waiting>, Fault>;
+    /// The day for which the demonstration of a pack is being loaded; none where that is done or was never begun.
+    async fn demo_begun(&self, pack: &str) -> Result<Option<DateTime<Utc>>, Fault>;
+    /// Keeps that loading has begun, or that it is done.
+    async fn set_demo_begun(&self, pack: &str, day: Option<DateTime<Utc>>) -> Result<(), Fault>;
     /// Which versions of which calendars the running clocks of a pack are counted by.
     async fn calendars_counted(&self, pack: &str) -> Result<Vec<(Key, String)>, Fault>;
     /// A calendar is the same in another version of the pack: the clocks counted by the one are counted by the other.

@@ -189,6 +189,14 @@ impl<E: Engine> Store for E {
         work::waiting_on(self, records).await
     }
 
+    async fn demo_begun(&self, pack: &str) -> Result<Option<DateTime<Utc>>, Fault> {
+        work::demo_begun(self, pack).await
+    }
+
+    async fn set_demo_begun(&self, pack: &str, day: Option<DateTime<Utc>>) -> Result<(), Fault> {
+        work::set_demo_begun(self, pack, day).await
+    }
+
     async fn calendars_counted(&self, pack: &str) -> Result<Vec<(Key, String)>, Fault> {
         clocks::calendars_counted(self, pack).await
     }

@@ -59,6 +59,26 @@ pub(crate) async fn waiting_on(engine: &impl Engine, records: &[Uuid]) -> Result
     tasks.into_iter().map(task).chain(timers.into_iter().map(timer)).collect()
 }
 
+pub(crate) async fn demo_begun(engine: &impl Engine, pack: &str) -> Result<Option<DateTime<Utc>>, Fault> {
+    let sql = "SELECT value FROM fw_meta WHERE name = $1".to_owned();
+    let select = Select::new(sql, vec![demo_of(pack)], [ColumnKind::Integer]);
+    let value = engine.rows(select).await?.into_iter().next().map(|row| Reader::new(row).integer()).transpose()?;
+    Ok(value.and_then(DateTime::from_timestamp_millis))
+}
+
+pub(crate) async fn set_demo_begun(engine: &impl Engine, pack: &str, day: Option<DateTime<Utc>>) -> Result<(), Fault> {
+    let mut commands = vec![Command::new("DELETE FROM fw_meta WHERE name = $1", vec![demo_of(pack)])];
+    commands.extend(day.map(|day| {
+        let params = vec![demo_of(pack), Bound::BigInt(Some(day.timestamp_millis()))];
+        Command::new("INSERT INTO fw_meta (name, value) VALUES ($1, $2)", params)
+    }));
+    engine.change(commands).await.map(drop)
+}
+
+fn demo_of(pack: &str) -> Bound {
+    Bound::String(Some(format!("demo {pack}")))
+}
+
 pub(crate) async fn next_due(engine: &impl Engine, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Fault> {
     let sql = "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM fw_timer WHERE due_at > $1 UNION ALL \
                SELECT min(next_at) FROM fw_outbox WHERE state IN ('pending', 'leased') AND next_at > $1) AS due";

@@ -53,6 +53,7 @@ fn desk(then: &str) -> Bundle {
                     "fields": {"no": {"type": "series", "pattern": "R{yyyy}{MM}{dd}-{seq:3}", "reset": "day"},
                                "what": {"type": "text", "required": true}, "kind": {"type": "link", "to": "kind"},
                                "answer": {"type": "text"}, "closed_at": {"type": "datetime"},
+                               "late": {"type": "boolean", "default": false},
                                "priority": {"type": "choice", "options": {"normal": {}, "high": {}}, "default": "normal"},
                                "state": {"type": "choice", "options": {"new": {}, "done": {}}, "default": "new"}},
                     "access": {"clerk": {"read": true, "create": true, "fields": {"*": "read"}}}}"#,
@@ -66,7 +67,10 @@ fn desk(then: &str) -> Bundle {
                 "workflows/handling.json",
                 r#"{"label": "Handling", "for": "request",
                     "start": {"filed": {"on": "created", "next": "look"}},
+                    "sla": {"answer": {"label": "Answer", "startIf": "true", "stopIf": "record.closed_at != null", "budget": "PT3H",
+                                       "rungs": {"breach": {"at": "100%", "do": "missed"}}}},
                     "steps": {
+                      "missed": {"type": "set", "set": {"late": true}, "next": "finish"},
                       "look": {"type": "user", "assign": {"queue": "desk"}, "fields": {"answer": "write"}, "due": {"after": "PT4H"},
                                "boundary": {"alarm": {"after": "PT2H", "interrupt": false, "set": {"priority": "high"}, "next": "finish"}},
                                "outcomes": {"done": {"set": {"state": "done", "closed_at": "=now"}, "next": "pause"}}},
@@ -164,6 +168,70 @@ async fn the_same_day_gives_the_same_bytes_on_both_stores() {
     }
 }
 
+/// A load is cut short in the middle of the deeds, and in the middle of the filing; the next start carries it on, and what
+/// comes of it is what would have come of it in one go.
+#[tokio::test]
+async fn what_was_cut_short_is_carried_on() {
+    let cut = r#"{"taken": {"after": "minutes(20)", "by": "clerk", "step": "look"},
+        "answered": {"when": "i % 4 != 3", "after": "hours(1 + i % 3)", "by": "clerk", "step": "look",
+                     "outcome": "done", "fields": {"answer": "'Answer ' + text(i)"}},
+        "torn": {"when": "i == 20", "after": "hours(1)", "by": "clerk", "step": "look"}}"#;
+    let mut torn_note = desk(THEN);
+    for (path, text) in &mut torn_note.files {
+        if path == "demo/notes.json" {
+            *text = text.replace("ref('request', i)", "when(i == 30, null, ref('request', i))");
+        }
+    }
+    let (sqlite, postgres) = (Sqlite::default(), Postgres::default());
+    let whole = |found: BTreeMap<String, Vec<String>>| {
+        // Numbers of events follow the order of transactions, which a cut changes.
+        let unnumbered = |rows: Vec<String>| {
+            let mut rows: Vec<String> =
+                rows.into_iter().map(|row| row[row.find(' ').unwrap_or(0)..].to_owned()).collect();
+            rows.sort();
+            rows
+        };
+        found
+            .into_iter()
+            .map(|(table, rows)| if table == "events" { (table, unnumbered(rows)) } else { (table, rows) })
+            .collect::<BTreeMap<_, _>>()
+    };
+    let (in_one_go, all) = loaded(&sqlite, "whole", &desk(THEN), now()).await;
+    let expected = whole(everything(&in_one_go).await);
+    for (bundle, part) in [(desk(cut), "row 20"), (torn_note, "row 30")] {
+        for host in [&sqlite as &dyn Host, &postgres] {
+            let name = format!("cut {part}").replace(' ', "_");
+            let environment = || Environment {
+                clock: Clock::standing_at(now()),
+                channels: Channels::pretending(),
+                message_file: host.message_file(&name),
+                seeds: Seeds::Random,
+                replica_bytes_max: 64 << 20,
+            };
+            let engine =
+                Engine::start(host.open(&name).await.expect("a store"), environment()).await.expect("an engine");
+            engine.deploy_if_safe(&bundle).await.expect("the pack is deployed");
+            engine.add_demo_users().await.expect("users");
+            let fault = engine.load_demo_records().await.expect_err("it is cut short");
+            assert!(fault.to_string().contains(part), "{fault}");
+            let before = records(&engine, "request").await.len() as u64;
+            assert!(before > 40, "{before} requests are there already");
+            // The recipes are whole again.
+            engine.deploy_if_safe(&desk(THEN)).await.expect("the pack is deployed");
+            let made = engine.load_demo_records().await.expect("it is carried on");
+            assert!(made < all, "{made} of {all} were made anew");
+            let found = whole(everything(&engine).await);
+            for (table, rows) in &expected {
+                assert_eq!(rows.len(), found[table].len(), "{part}: {table} of {}", engine.store().engine());
+                for (one, other) in rows.iter().zip(&found[table]) {
+                    assert_eq!(one, other, "{part}: {table} of {}", engine.store().engine());
+                }
+            }
+            assert_eq!(engine.load_demo_records().await.expect("loaded"), 0, "and that is that");
+        }
+    }
+}
+
 #[tokio::test]
 async fn everything_stands_at_its_own_instant() {
     let host = Sqlite::default();
@@ -186,6 +254,10 @@ async fn everything_stands_at_its_own_instant() {
         assert_eq!(request.values[place("closed_at")], closed, "row {i}");
         let alarm = request.created_at + Duration::hours(2);
         let is_loud = alarm <= now() && (i % 4 == 3 || answered > alarm);
+        // The rung of its clock was reached at its own instant, too, and not before.
+        let promised = request.created_at + Duration::hours(3);
+        let is_late = promised <= now() && (i % 4 == 3 || answered > promised);
+        assert_eq!(request.values[place("late")], Value::Boolean(is_late), "row {i}");
         let priority = request.values[place("priority")].as_text();
         assert_eq!(priority, Some(if is_loud { "high" } else { "normal" }), "row {i}");
     }

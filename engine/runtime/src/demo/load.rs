@@ -5,6 +5,9 @@
 //! what happens then, by time: timers that come due, deeds of people ─► done, many to a transaction
 //! ```
 //! Each is an ordinary stimulus at its own instant, decided by the core: a demonstration breaks no rule.
+//!
+//! A load that is cut short is carried on at the next start: the day it was begun for is kept until it is done, ids follow
+//! from it, and what is there already is passed over.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -14,14 +17,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use formwork_core::change::Reply;
 use formwork_core::demo::{DemoRow, Drawn, day};
 use formwork_core::ids::seed_of;
 use formwork_core::stimulus::{Effects, Verb};
 use formwork_core::{Act, Stimulus, Viewer};
 use formwork_model::pack::material::Demo;
 use formwork_model::{Key, Pack};
-use formwork_store::{Committed, Fault, NotTogether, Packs, Submission, WaitsFor};
+use formwork_store::{Committed, Fault, NotTogether, Packs, Store, Submission, WaitsFor};
 
 use crate::Engine;
 use crate::cases::told;
@@ -29,19 +31,29 @@ use crate::cases::told;
 /// Most stimuli of one transaction.
 const TOGETHER: usize = 500;
 
-/// Loads the recipes of a pack, unless there are records already; how many were made.
+/// Events read at once.
+const EVENTS: u32 = 10_000;
+
+/// Loads the recipes of a pack, unless that was done or there are records of other making; how many were made.
 pub(super) async fn load(engine: &Engine, pack: &Arc<Pack>) -> Result<u64, Fault> {
     let now = engine.clock().now();
     let Some(first) = pack.demos().values().next() else { return Ok(0) };
-    if !engine.store().ids(pack, &first.form, None, now, None, 1).await?.is_empty() {
-        return Ok(0);
+    let store = engine.store();
+    let begun = store.demo_begun(pack.key()).await?;
+    if begun.is_none() {
+        if !store.ids(pack, &first.form, None, now, None, 1).await?.is_empty() {
+            return Ok(0);
+        }
+        store.set_demo_begun(pack.key(), Some(day(pack, now))).await?;
     }
     let mut loader = Loader {
         engine,
         pack,
         packs: engine.deployed().by_hash.clone(),
         now,
-        as_of: day(pack, now),
+        as_of: begun.unwrap_or_else(|| day(pack, now)),
+        resumes: begun.is_some(),
+        done: if begun.is_some() { done(store).await? } else { HashSet::new() },
         drawn: Drawn::default(),
         people: HashMap::new(),
         filed: Vec::new(),
@@ -54,7 +66,29 @@ pub(super) async fn load(engine: &Engine, pack: &Arc<Pack>) -> Result<u64, Fault
         made += loader.file(demo).await?;
     }
     loader.carry_on().await?;
+    store.set_demo_begun(pack.key(), None).await?;
     Ok(made)
+}
+
+/// A deed that was done: on which record, when, at which step, and whether that completed the task.
+type Done = (Uuid, DateTime<Utc>, Key, bool);
+
+/// What people have done before a load was cut short.
+async fn done(store: &dyn Store) -> Result<HashSet<Done>, Fault> {
+    let (mut done, mut after) = (HashSet::new(), 0);
+    loop {
+        let events = store.events(after, EVENTS).await?;
+        let Some((last, _)) = events.last() else { return Ok(done) };
+        after = *last;
+        for (_, event) in events {
+            let completes = event.kind == "task.completed";
+            if (completes || event.kind == "task.claimed")
+                && let (Some((_, id)), Some((step, _))) = (event.record, event.step)
+            {
+                done.insert((id, event.at, step, completes));
+            }
+        }
+    }
 }
 
 struct Loader<'e> {
@@ -64,6 +98,10 @@ struct Loader<'e> {
     now: DateTime<Utc>,
     as_of: DateTime<Utc>,
     drawn: Drawn,
+    /// Whether a load goes on that was cut short.
+    resumes: bool,
+    /// What was done before.
+    done: HashSet<Done>,
     /// Who does deeds, by role.
     people: HashMap<Key, Viewer>,
     /// Records to which something more may happen.
@@ -148,21 +186,29 @@ impl<'e> Loader<'e> {
         let goes_on = has_workflow || !demo.then.is_empty();
         for some in due.chunks(TOGETHER) {
             let first = self.filed.len();
+            let known = if self.resumes { self.known(demo, some).await? } else { HashSet::new() };
             let (mut filing, mut submissions) = (Vec::new(), Vec::new());
             for &(at, index) in some {
                 let row = self.row(demo, index);
                 let values = row.values(at, &self.drawn).map_err(|why| refused(demo, index, &why))?;
                 let Some(values) = values else { continue };
                 filing.push((at, index, self.natural_key(&demo.form, &values)));
+                if known.contains(&self.row_id(demo, index, at)) {
+                    continue;
+                }
                 let act =
                     Act::Create { form: demo.form.clone(), values, effects: Effects { starts: true, notify: false } };
                 submissions.push(self.submission(at, row.seed(0), self.system(), act));
             }
-            let committed = self.together(submissions).await;
-            let committed = committed.map_err(|(place, why)| refused(demo, filing[place].1, &why))?;
-            for ((at, index, key), committed) in filing.into_iter().zip(committed) {
-                let Reply::Record { id, .. } = committed.reply else { continue };
-                made += 1;
+            let new: Vec<u32> = filing
+                .iter()
+                .filter(|(at, index, _)| !known.contains(&self.row_id(demo, *index, *at)))
+                .map(|(_, index, _)| *index)
+                .collect();
+            made += new.len() as u64;
+            self.together(submissions).await.map_err(|(place, why)| refused(demo, new[place], &why))?;
+            for (at, index, key) in filing {
+                let id = self.row_id(demo, index, at);
                 rows[index as usize] = Some(id);
                 if let Some(key) = key {
                     self.drawn.put_key(&demo.form, key, id);
@@ -179,6 +225,17 @@ impl<'e> Loader<'e> {
         Ok(made)
     }
 
+    /// Which of these rows were filed before the load was cut short.
+    async fn known(&self, demo: &Demo, rows: &[(DateTime<Utc>, u32)]) -> Result<HashSet<Uuid>, Fault> {
+        let ids: Vec<Uuid> = rows.iter().map(|&(at, index)| self.row_id(demo, index, at)).collect();
+        let records = self.engine.store().records(self.pack, &demo.form, &ids).await?;
+        Ok(records.into_iter().map(|record| record.id).collect())
+    }
+
+    fn row_id(&self, demo: &Demo, index: u32, at: DateTime<Utc>) -> Uuid {
+        DemoRow { pack: self.pack, demo, index, as_of: self.as_of }.id(at)
+    }
+
     fn natural_key(&self, form: &Key, values: &Map<String, Json>) -> Option<String> {
         let form = self.pack.form(form);
         let [position] = *form.natural_key else { return None };
@@ -186,12 +243,19 @@ impl<'e> Loader<'e> {
     }
 
     /// Finds the next deed on the record from that place on, where what came before was at `before`.
-    fn look_ahead(&mut self, place: usize, from: usize, before: DateTime<Utc>) -> Result<(), Fault> {
-        let (demo, index) = (self.filed[place].demo, self.filed[place].index);
+    fn look_ahead(&mut self, place: usize, from: usize, mut before: DateTime<Utc>) -> Result<(), Fault> {
+        let (demo, index, id) = (self.filed[place].demo, self.filed[place].index, self.filed[place].id);
         self.filed[place].deed = None;
         for number in from..demo.then.len() {
-            let at = self.row(demo, index).done_at(&demo.then[number], before, &self.drawn);
+            let deed = &demo.then[number];
+            let at = self.row(demo, index).done_at(deed, before, &self.drawn);
             if let Some(at) = at.map_err(|why| refused(demo, index, &why))? {
+                if self.done.contains(&(id, at, deed.step.clone(), deed.outcome.is_some())) {
+                    let claim = (deed.step.clone(), deed.by.clone());
+                    self.filed[place].claimed = Some(claim).filter(|_| deed.outcome.is_none());
+                    before = at;
+                    continue;
+                }
                 self.filed[place].deed = Some((at, number)).filter(|_| at <= self.now);
                 break;
             }

@@ -69,7 +69,8 @@ impl Engine {
         Ids::named(midnight, &format!("demo user {login}"))
     }
 
-    /// Runs the demo recipes of every pack whose first recipe's form is still empty; how many records were made.
+    /// Runs the demo recipes of every pack whose first recipe's form is still empty, and those that were cut short; how many
+    /// records were made.
     pub async fn load_demo_records(&self) -> Result<u64, Fault> {
         let mut made = 0;
         for pack in &self.deployed().packs {
