@@ -91,7 +91,7 @@ pub(crate) fn countdown(clock: &Json, local: &Local) -> Countdown {
 }
 
 /// Open time in hours and minutes: a day of a calendar has no fixed length. Minutes are told of few hours only.
-fn span(milliseconds: i64, local: &Local) -> String {
+pub(super) fn span(milliseconds: i64, local: &Local) -> String {
     let minutes = milliseconds.max(0) / 60_000;
     let part = |key: &str, n: i64| local.say(key, &[("n", &n.to_string())]);
     match (minutes / 60, minutes % 60) {

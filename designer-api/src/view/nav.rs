@@ -85,8 +85,10 @@ pub(crate) fn address(engine: &Engine, pack: &Arc<Pack>, viewer: &Viewer, target
 /// Whether the viewer reads records of every form a report counts.
 fn may_run(pack: &Arc<Pack>, viewer: &Viewer, report: &str) -> bool {
     let Some(report) = pack.reports().get(report) else { return false };
-    let datasets = report.metrics.iter().filter_map(|metric| pack.metrics().get(metric)).map(|metric| &metric.dataset);
-    datasets.filter_map(|dataset| pack.datasets().get(dataset)).all(|dataset| may_read(pack, viewer, &dataset.form))
+    let datasets =
+        report.metrics.iter().flat_map(|metric| pack.counted(metric)).filter_map(|metric| metric.source.as_ref());
+    let datasets = datasets.map(|source| &source.dataset);
+    datasets.filter_map(|dataset| pack.datasets().get(dataset)).all(|dataset| may_read(pack, viewer, &dataset.owner))
 }
 
 fn item(engine: &Engine, pack: &Arc<Pack>, viewer: &Viewer, target: &NavTarget) -> Option<Item> {

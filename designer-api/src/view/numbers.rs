@@ -5,11 +5,13 @@ use std::sync::Arc;
 use formwork_model::Pack;
 use formwork_model::pack::analytics::{Grain, Range};
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::cell::{Cell, Scribe, plain, title};
 use super::chart::{self, Chart};
+use super::clock::span;
 use super::field::{Choice, Column, Table, TableRow};
 use super::filters::{Bar, Filter, carried};
 use super::format::{Local, Time, parse_instant};
@@ -52,10 +54,13 @@ pub(crate) fn figure(body: &Json, pack: &Arc<Pack>, local: &Local) -> Figure {
     let format = body["format"].as_str().unwrap_or("integer");
     let shown = |value: &Json| number(value, format, pack, local);
     let n = body["n"].as_i64().filter(|_| format != "integer");
+    let n = n.map(|n| local.say("metric.n", &[("n", &local.number(&n.to_string()))]));
+    let state = state_word(body["state"].as_str().unwrap_or_default(), local);
+    let beside: Vec<String> = state.into_iter().chain(n).collect();
     Figure {
         value: shown(&body["value"]),
         exact: shown(&body["value"]),
-        n: n.map(|n| local.say("metric.n", &[("n", &local.number(&n.to_string()))])).unwrap_or_default(),
+        n: beside.join(" · "),
         delta: body.get("previous").and_then(|previous| delta(previous, local)),
     }
 }
@@ -154,14 +159,19 @@ fn heading(column: &Json) -> Column {
 fn cell(value: &Json, column: &Json, state: &str, scribe: Scribe<'_>) -> Cell {
     let local = scribe.local;
     if let Some(format) = column["format"].as_str() {
-        return match state {
-            "hidden" => Cell::text(local.say("number.hidden", &[])),
-            _ if value.is_null() => Cell::text("–"),
-            _ => Cell::text(number(value, format, scribe.pack, local)),
-        };
+        let word = state_word(state, local);
+        return Cell::text(match (word, value.is_null()) {
+            (Some(word), true) => word,
+            (None, true) => "–".to_owned(),
+            (Some(word), false) => format!("{} {word}", number(value, format, scribe.pack, local)),
+            (None, false) => number(value, format, scribe.pack, local),
+        });
     }
     if value.is_null() {
         return Cell::text(local.say("number.null", &[]));
+    }
+    if value["other"] == true {
+        return Cell::text(local.say("number.other", &[]));
     }
     let text = plain(value);
     match column["type"].as_str().unwrap_or_default() {
@@ -235,7 +245,25 @@ fn number(value: &Json, format: &str, pack: &Pack, local: &Local) -> String {
             format!("{}%", local.number(&format!("{:.*}", places, share * Decimal::ONE_HUNDRED)))
         }
         ("money", _) => local.money(&text, pack.currency()),
+        ("duration", Ok(milliseconds)) => duration(milliseconds, local),
         _ => local.number(&text),
+    }
+}
+
+/// Whole minutes, as on clocks; seconds below one.
+fn duration(milliseconds: Decimal, local: &Local) -> String {
+    let milliseconds = milliseconds.to_i64().unwrap_or(i64::MAX);
+    match milliseconds {
+        0..60_000 => local.say("number.second", &[("n", &(milliseconds / 1_000).to_string())]),
+        _ => span(milliseconds, local),
+    }
+}
+
+/// What a number is beside itself; nothing for an ordinary one.
+fn state_word(state: &str, local: &Local) -> Option<String> {
+    match state {
+        "hidden" | "no_data" | "suppressed" | "provisional" => Some(local.say(&format!("number.{state}"), &[])),
+        _ => None,
     }
 }
 

@@ -93,7 +93,8 @@ impl Run<'_> {
         self.branch.all_expressions().for_each(|ir| reads.add(self.pack, ir));
         let own =
             reads.fields.iter().filter(|field| field.table.form == *self.branch.form() && field.table.table.is_none());
-        let layout = crate::layout::Layout::new(self.pack.form(self.branch.form()));
+        let Some(table) = self.pack.table(self.branch.form()) else { return Vec::new() };
+        let layout = crate::layout::Layout::new(table);
         let mut names: Vec<String> =
             own.filter(|field| layout.column(field.slot).is_some()).map(|field| name(field.slot)).collect();
         names.sort();
@@ -171,6 +172,9 @@ impl Run<'_> {
             && shape != Shape::Null
         {
             working.compute(vec![expr.cast(data_type(shape)).alias(name)])?;
+            if key.kept.is_some() {
+                return self.kept_key(working, key, shape, name);
+            }
             if let Shape::Number { places, .. } = shape
                 && !key.edges.is_empty()
             {
@@ -193,6 +197,32 @@ impl Run<'_> {
             column.push(Some(code));
         }
         working.add(UInt32Chunked::from_iter_options(name.into(), column.into_iter()).into_series())?;
+        Ok(KeyColumn::Code(dictionary))
+    }
+
+    /// A dimension of which only some values are told apart: as codes, value by value.
+    fn kept_key(&self, working: &mut Working, key: &BranchKey, shape: Shape, name: &str) -> Result<KeyColumn, Fault> {
+        let mut plain = KeyColumn::Plain(shape);
+        if let Shape::Number { places, .. } = shape
+            && !key.edges.is_empty()
+        {
+            let classes = class_column(working.series(name)?, places, &key.edges, name)?;
+            working.add(classes)?;
+            plain = KeyColumn::Class;
+        }
+        let column = working.series(name)?;
+        let mut codes = HashMap::new();
+        let mut dictionary = Vec::new();
+        let mut coded = Vec::with_capacity(working.height());
+        for row in 0..working.height() {
+            let told = key.told(plain.decode(column, row, &key.ty)?);
+            let code = *codes.entry(told.clone()).or_insert_with(|| {
+                dictionary.push(told);
+                u32::try_from(dictionary.len() - 1).unwrap_or(u32::MAX)
+            });
+            coded.push(Some(code));
+        }
+        working.add(UInt32Chunked::from_iter_options(name.into(), coded.into_iter()).into_series())?;
         Ok(KeyColumn::Code(dictionary))
     }
 

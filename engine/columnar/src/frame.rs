@@ -5,11 +5,12 @@
 //!         changed: id → record, or gone ┘        compacted into a new base when it has grown
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::DateTime;
 use formwork_core::Record;
+use formwork_model::expr::ir::Slot;
 use formwork_model::pack::form::Form;
 use formwork_model::{Key, Value};
 use formwork_report::Fault;
@@ -114,7 +115,7 @@ impl Frame {
             return Ok(base);
         }
         let ids = base.column(ID).map_err(engine)?.i128().map_err(engine)?;
-        let changed: std::collections::HashSet<i128> = self.changed.keys().copied().map(id_units).collect();
+        let changed: HashSet<i128> = self.changed.keys().copied().map(id_units).collect();
         let live = ids.iter().map(|id| Some(id.is_some_and(|id| !changed.contains(&id))));
         let live = BooleanChunked::from_iter_options("live".into(), live);
         let mut current = base.filter(&live).map_err(engine)?;
@@ -157,6 +158,21 @@ impl Frame {
         let changed = self.changed.values().flatten().filter(|record| record.get(column.slot).as_id() == Some(to));
         found.extend(changed.cloned());
         Ok(found)
+    }
+
+    /// The rows of a table of clocks that are of these records: their first field leads there.
+    pub(crate) fn linked_from(&self, to: &[Uuid]) -> Result<Vec<Uuid>, Fault> {
+        let Some(column) = self.layout.column(Slot::Field(0)) else { return Ok(Vec::new()) };
+        let wanted: HashSet<i128> = to.iter().copied().map(id_units).collect();
+        let held = self.base.columns.column(&column.name).map_err(engine)?.as_materialized_series();
+        let ids = self.base.columns.column(ID).map_err(engine)?.as_materialized_series();
+        let rows = held.i128().map_err(engine)?.iter().zip(ids.i128().map_err(engine)?.iter());
+        let of_base = rows.filter(|(link, _)| link.is_some_and(|link| wanted.contains(&link)));
+        let mut found: HashSet<Uuid> = of_base.filter_map(|(_, id)| id.map(crate::column::id_of_units)).collect();
+        let changed =
+            self.changed.iter().filter_map(|(id, record)| Some((id, record.as_ref()?.get(column.slot).as_id()?)));
+        found.extend(changed.filter(|(_, link)| wanted.contains(&id_units(*link))).map(|(id, _)| *id));
+        Ok(found.into_iter().collect())
     }
 
     fn ids(&self) -> impl Iterator<Item = Uuid> {

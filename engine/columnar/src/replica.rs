@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use formwork_core::Record;
+use formwork_model::pack::analytics::clocks_key;
 use formwork_model::{Key, Pack};
 use formwork_report::plan::Policed;
 use formwork_report::{Fault, Plan, Refusal};
@@ -28,7 +29,8 @@ pub type FeedError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where records and changes come from: the store.
 pub trait ReplicaFeed {
-    /// Every record of a form on one snapshot, with the change number it holds.
+    /// Every record of a form on one snapshot, with the change number it holds; every clock of one, as
+    /// [`formwork_report::clocks::row`] has it, where the key is that of a table of clocks.
     ///
     /// # Errors
     /// Those of the store.
@@ -40,7 +42,7 @@ pub trait ReplicaFeed {
     /// Those of the store.
     fn changes(&self, after: i64, limit: u32) -> Result<Vec<FeedChange>, FeedError>;
 
-    /// These records as they are now; deleted ones are absent.
+    /// These records as they are now; deleted ones are absent. Of a table of clocks, the clocks of these records.
     ///
     /// # Errors
     /// Those of the store.
@@ -139,7 +141,8 @@ impl Frames {
             return Ok(());
         }
         let (seq, records) = feed.scan(pack, form).map_err(Fault::Feed)?;
-        let frame = Frame::new(pack.form(form).clone(), &records)?;
+        let table = pack.table(form).ok_or_else(|| Fault::NotLoaded(form.clone()))?;
+        let frame = Frame::new(table.clone(), &records)?;
         if self.loaded.is_empty() {
             // Nothing older is of interest.
             self.watermark = self.watermark.max(seq);
@@ -158,9 +161,11 @@ impl Frames {
             let Some(last) = changes.last().map(|change| change.seq) else { return Ok(()) };
             let mut touched: HashMap<(Key, Key), HashSet<Uuid>> = HashMap::new();
             for change in changes {
-                let key = (change.pack, change.form);
-                if self.loaded.get(&key).is_some_and(|loaded| loaded.seq < change.seq) {
-                    touched.entry(key).or_default().insert(change.id);
+                let clocks = (change.pack.clone(), clocks_key(&change.form));
+                for key in [(change.pack, change.form), clocks] {
+                    if self.loaded.get(&key).is_some_and(|loaded| loaded.seq < change.seq) {
+                        touched.entry(key).or_default().insert(change.id);
+                    }
                 }
             }
             for (key, ids) in touched {
@@ -190,11 +195,15 @@ impl Frames {
 }
 
 impl Loaded {
-    /// Takes these records as they are now.
+    /// Takes these records as they are now; of a table of clocks, those of these records.
     fn refresh(&mut self, form: &Key, ids: Vec<Uuid>, feed: &dyn ReplicaFeed) -> Result<(), Fault> {
         for ids in ids.chunks(RECORDS_MAX) {
             let records = feed.records(&self.pack, form, ids).map_err(Fault::Feed)?;
-            let mut changes: HashMap<Uuid, Option<Record>> = ids.iter().map(|id| (*id, None)).collect();
+            let known = match self.pack.clocks().contains_key(form) {
+                true => self.frame.linked_from(ids)?,
+                false => ids.to_vec(),
+            };
+            let mut changes: HashMap<Uuid, Option<Record>> = known.into_iter().map(|id| (id, None)).collect();
             changes.extend(records.into_iter().map(|record| (record.id, Some(record))));
             self.frame.apply(changes)?;
         }

@@ -33,7 +33,7 @@ const MOMENTS: [&str; 9] = [
     "2026-01-05T01:00:00Z",
 ];
 
-const METRICS: [&str; 20] = [
+const METRICS: [&str; 24] = [
     "sales",
     "paid",
     "revenue",
@@ -54,6 +54,10 @@ const METRICS: [&str; 20] = [
     "median",
     "p29",
     "p999",
+    "per_buyer",
+    "spread",
+    "few",
+    "of_few",
 ];
 
 const DIMENSIONS: [&str; 26] = [
@@ -244,6 +248,52 @@ proptest! {
                 expected.map_err(|fault| fault.to_string()),
                 actual.map_err(|fault| fault.to_string())
             ),
+        }
+    }
+
+    #[test]
+    fn the_first_values_and_what_is_left_over(
+        question in question(),
+        top in 1_u32..3,
+        other in any::<bool>(),
+        sales in prop::collection::vec(sale_values(), 0..24),
+    ) {
+        let Some(first) = question.dimensions.first() else { return Ok(()) };
+        let mut by = serde_json::Map::new();
+        for dimension in &question.dimensions {
+            by.insert((*dimension).to_owned(), json!({"dimension": dimension}));
+        }
+        by[*first] = json!({"dimension": first, "top": top, "rank": "sales", "other": other});
+        let report = json!({
+            "label": "Generated", "metrics": ["sales", "median", "buyers"], "by": by, "totals": ["grand"],
+            "limit": 100_000, "params": {"range": {"type": "range", "default": "all"}},
+        });
+        let pack = shop::pack_with(question.zone, &[("generated", report.to_string())]);
+        let records: Vec<Record> = sales.iter().enumerate().map(|(index, values)| {
+            shop::record(&pack, "sale", 100 + index as u128, "2026-01-01T00:00:00Z", values)
+        }).collect();
+        let viewer: Viewer = shop::viewer(&pack, "owner", &["front"]);
+        let plan = formwork_report::report(&pack, "generated", None).expect("a report").police(&viewer).expect("may ask");
+        let customers = customers(&pack);
+        let columnar = columnar(&pack, &records, &customers);
+        let forms = [("customer".into(), customers), ("sale".into(), records)];
+        let reference = Interpreter::new(forms.into_iter().collect());
+        let of = |executor: &dyn Executor| {
+            let table = formwork_report::answer(executor, plan.clone(), question.as_of, &Budget::default());
+            table.and_then(|table| api::report(&table, "en", &Default::default())).map_err(|fault| fault.to_string())
+        };
+        let (expected, actual) = (of(&reference), of(&columnar));
+        prop_assert_eq!(&expected, &actual);
+        let Ok(body) = expected else { return Ok(()) };
+        let rows = body["rows"].as_array().expect("rows");
+        let counted: u64 = body["n"].as_array().expect("counts").iter().filter_map(|row| row[0].as_u64()).sum();
+        let values: std::collections::HashSet<String> = rows.iter().map(|row| row[0].to_string()).collect();
+        let told = values.iter().filter(|value| !value.contains("other\":true")).count();
+        prop_assert!(told <= top as usize, "{} of {}", told, top);
+        match other {
+            // Nothing is lost: the parts are the whole.
+            true => prop_assert_eq!(counted, body["total"]["n"][0].as_u64().expect("a count")),
+            false => prop_assert_eq!(told, values.len()),
         }
     }
 }

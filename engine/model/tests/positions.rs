@@ -37,6 +37,7 @@ const DECISION: &str = r#"{"label": "Decision", "for": "thing", "hit": "first",
 const DATASET: &str = r#"{"label": "Things", "source": {"form": "thing"}, "where": "<source>",
   "times": {"made": "created_at"}, "time": "made", "dimensions": {"d": {"compute": "<dimension>"}}}"#;
 const METRIC: &str = r#"{"label": "Things", "dataset": "things", "type": "count", "where": "<metric>"}"#;
+const FORMULA: &str = r#"{"label": "Made", "type": "formula", "compute": "<formula>"}"#;
 const BOARD: &str = r#"{"label": "Board", "for": "thing", "tiles": {
     "list": {"type": "list", "form": "thing", "view": "all", "where": "<tile>"},
     "fields": {"type": "record", "fields": ["<shown>"]},
@@ -46,7 +47,7 @@ const IMPORT: &str = r#"{"label": "Import", "source": {"type": "upload"}, "forma
 const DEMO: &str = r#"{"form": "thing", "count": 1, "seed": 1, "fields": {"name": "<recipe>"}}"#;
 
 /// Every place of the files: its position, and names of the position that are not there at this place.
-const PLACES: [(&str, Position, &[Names]); 33] = [
+const PLACES: [(&str, Position, &[Names]); 34] = [
     ("title", Position::Title, &[]),
     ("condition", Position::Condition, &[Names::Parent]),
     ("line condition", Position::Condition, &[Names::Old]),
@@ -74,6 +75,7 @@ const PLACES: [(&str, Position, &[Names]); 33] = [
     ("source", Position::Source, &[]),
     ("dimension", Position::Source, &[]),
     ("metric", Position::Source, &[]),
+    ("formula", Position::Formula, &[]),
     ("tile", Position::Tile, &[]),
     ("shown", Position::Shown, &[]),
     ("preset", Position::Preset, &[]),
@@ -101,7 +103,7 @@ const TEXTS: [&str; 14] = [
 ];
 
 /// A name of each kind; texts.
-const PROBES: [(Names, &str); 15] = [
+const PROBES: [(Names, &str); 16] = [
     (Names::Fields, "name"),
     (Names::Old, "old.name"),
     (Names::Parent, "parent.name"),
@@ -111,6 +113,7 @@ const PROBES: [(Names, &str); 15] = [
     (Names::Workflow, "vars.v"),
     (Names::Event, "event.x"),
     (Names::Inputs, "given"),
+    (Names::Metrics, "things"),
     (Names::Cell, "?"),
     (Names::Columns, "row.x"),
     (Names::Recipe, "pick(['a'], i)"),
@@ -127,6 +130,9 @@ fn probe(place: &str, names: Names, name: &str) -> String {
         // The input is a text, which a text may be compared with.
         "cell" if names == Names::Ids => "? == other".to_owned(),
         "cell" => format!("? == {name}"),
+        "formula" if names == Names::Ids => format!("other == {name}"),
+        "formula" if names == Names::Clock => "now".to_owned(),
+        "formula" => format!("{name} + 0"),
         _ if names == Names::Ids => written(place, &format!("other == {name}")),
         // A database does not make text of an instant.
         _ if names == Names::Clock => written(place, "now == now"),
@@ -146,6 +152,7 @@ fn problems(place: &str, expression: &str) -> Vec<String> {
             let good = match other {
                 "shown" | "proof" => "name".to_owned(),
                 "cell" => "'a'".to_owned(),
+                "formula" => "1".to_owned(),
                 _ => written(other, "true"),
             };
             text = text.replace(&format!("<{other}>"), &good);
@@ -160,6 +167,7 @@ fn problems(place: &str, expression: &str) -> Vec<String> {
         ("decisions/decision.json", DECISION),
         ("datasets/things.json", DATASET),
         ("metrics/things.json", METRIC),
+        ("metrics/made.json", FORMULA),
         ("boards/board.json", BOARD),
         ("imports/import.json", IMPORT),
         ("demo/demo.json", DEMO),

@@ -205,6 +205,7 @@ fn row_values(table: &Table, row: &Row, titles: &Titles) -> Result<Json, Fault> 
 fn key_value(key: &RowKey, column: &KeyColumn, titles: &Titles) -> Json {
     match key {
         RowKey::Value(DimensionKey::Id(id)) => json!({"id": id, "title": titles.get(id)}),
+        RowKey::Value(DimensionKey::Other) => json!({"other": true}),
         RowKey::Value(DimensionKey::Boolean(flag)) => json!(flag),
         _ => json!(key_text(key, column)),
     }
@@ -236,7 +237,7 @@ fn time_text(start: NaiveDateTime, grain: Grain) -> String {
 
 fn dimension_text(value: &DimensionKey) -> Option<String> {
     Some(match value {
-        DimensionKey::Null => return None,
+        DimensionKey::Null | DimensionKey::Other => return None,
         DimensionKey::Class(class) => class.to_string(),
         DimensionKey::Boolean(flag) => flag.to_string(),
         DimensionKey::Integer(number) => number.to_string(),

@@ -9,13 +9,14 @@ use formwork_core::access::Narrowed;
 use formwork_model::expr::ir::BinaryOp;
 use formwork_model::expr::{Ir, Type};
 use formwork_model::pack::analytics::{
-    Aggregate, AggregateFold, By, Dataset, Dimension, Grain, Measure, Metric, Range, Report, TileKind,
+    Aggregate, AggregateFold, By, Dataset, Dimension, Grain, Measure, Metric, MetricSource, Range, Report, TileKind,
 };
 use formwork_model::{Key, Pack, Text};
 
 use crate::fault::Refusal;
 use crate::plan::{
-    AggregateSpec, Branch, BranchKey, ByColumn, ByKind, MetricColumn, Open, Placement, Plan, Shape, SortColumn, no_row,
+    AggregateSpec, Branch, BranchKey, ByColumn, ByKind, MetricColumn, Open, Part, Placement, Plan, Ranking, Shape,
+    SortColumn, no_row,
 };
 use crate::range::Period;
 use crate::scale;
@@ -27,13 +28,12 @@ use crate::scale;
 pub fn metric(pack: &Arc<Pack>, key: &str, range: Range) -> Result<Plan<Open>, Refusal> {
     let metric = metric_of(pack, key)?;
     let mut builder = Builder::new(pack, None, Vec::new(), range.clone());
-    let rows = builder.place(&metric, Role::Rows);
-    let previous = (range != Range::All).then(|| builder.place(&metric, Role::Previous));
+    let parts = builder.parts(&metric, false, range != Range::All);
     let shape = Shape {
         key: metric.key.clone(),
         label: metric.label.clone(),
         by: Vec::new(),
-        metrics: vec![MetricColumn { metric, rows, total: None, previous, hidden: false }],
+        metrics: vec![MetricColumn { metric, parts, hidden: false }],
         sort: Vec::new(),
         limit: 1,
         range,
@@ -53,16 +53,11 @@ pub fn report(pack: &Arc<Pack>, key: &str, range: Option<Range>) -> Result<Plan<
     let grain = grain_of(&report)?;
     let dimensions = dimensions_of(pack, &report, &metrics)?;
     let range = range.unwrap_or_else(|| report.range.clone());
+    let rankings = rankings(pack, &report, &dimensions, &range)?;
     let mut builder = Builder::new(pack, grain, dimensions, range.clone());
     let columns = metrics
         .into_iter()
-        .map(|metric| MetricColumn {
-            rows: builder.place(&metric, Role::Rows),
-            total: report.grand_total.then(|| builder.place(&metric, Role::Total)),
-            previous: None,
-            hidden: false,
-            metric,
-        })
+        .map(|metric| MetricColumn { parts: builder.parts(&metric, report.grand_total, false), hidden: false, metric })
         .collect();
     let shape = Shape {
         key: report.key.clone(),
@@ -74,7 +69,45 @@ pub fn report(pack: &Arc<Pack>, key: &str, range: Option<Range>) -> Result<Plan<
         range,
         visual: report.visual.clone(),
     };
-    Ok(Plan::open(pack.clone(), builder.branches, shape))
+    let mut plan = Plan::open(pack.clone(), builder.branches, shape);
+    plan.rankings = rankings;
+    Ok(plan)
+}
+
+/// The questions which values of a dimension are shown.
+fn rankings(
+    pack: &Arc<Pack>,
+    report: &Report,
+    dimensions: &[Key],
+    range: &Range,
+) -> Result<Vec<Ranking<Open>>, Refusal> {
+    let mut rankings = Vec::new();
+    for (key, top) in &report.top {
+        let Some(By::Dimension(dimension)) = report.by.get(key) else { continue };
+        let Some(position) = dimensions.iter().position(|known| known == dimension) else { continue };
+        let metric = metric_of(pack, &top.rank)?;
+        let mut builder = Builder::new(pack, None, vec![dimension.clone()], range.clone());
+        let parts = builder.parts(&metric, false, false);
+        let mut by = by_columns(pack, report);
+        by.retain(|column| column.key == *key);
+        for column in &mut by {
+            if let ByKind::Dimension { position, .. } = &mut column.kind {
+                *position = 0;
+            }
+        }
+        let shape = Shape {
+            key: report.key.clone(),
+            label: report.label.clone(),
+            by,
+            metrics: vec![MetricColumn { metric, parts, hidden: false }],
+            sort: vec![(SortColumn::Metric(0), true)],
+            limit: top.count as usize,
+            range: range.clone(),
+            visual: None,
+        };
+        rankings.push(Ranking { position, plan: Plan::open(pack.clone(), builder.branches, shape) });
+    }
+    Ok(rankings)
 }
 
 /// The plan of a board's tile, if it shows numbers. `range` is the reader's choice for the board; a tile's own `set`
@@ -101,14 +134,18 @@ pub fn tile(
         _ => return Ok(None),
     };
     if let Some(narrowed) = narrowed {
-        plan.branches.iter_mut().for_each(|branch| narrow(branch, narrowed));
+        let ranked = plan.rankings.iter_mut().flat_map(|ranking| &mut ranking.plan.branches);
+        plan.branches.iter_mut().chain(ranked).for_each(|branch| narrow(pack, branch, narrowed));
     }
     Ok(Some(plan))
 }
 
 /// Leaves the rows for which the condition holds; of another form none, so that nothing is counted that was not meant.
-fn narrow(branch: &mut Branch, narrowed: &Narrowed) {
-    let condition = if branch.form == *narrowed.form() { narrowed.ir().clone() } else { no_row() };
+fn narrow(pack: &Pack, branch: &mut Branch, narrowed: &Narrowed) {
+    let condition = match branch.owner == *narrowed.form() {
+        true => branch.of_owner(pack, narrowed.ir()).unwrap_or_else(no_row),
+        false => no_row(),
+    };
     branch.filter = Some(match branch.filter.take() {
         Some(filter) => Ir::Binary(BinaryOp::And, Box::new(filter), Box::new(condition)),
         None => condition,
@@ -138,14 +175,27 @@ impl<'a> Builder<'a> {
         Self { pack, grain, dimensions, range, roles: Vec::new(), branches: Vec::new() }
     }
 
+    /// Places what a metric counts, with a total and a comparison where they are wanted.
+    fn parts(&mut self, metric: &Metric, total: bool, previous: bool) -> Vec<Part> {
+        let counted = self.pack.counted(&metric.key);
+        let sources = counted.into_iter().filter_map(|metric| Some((metric, metric.source.as_ref()?)));
+        let place = |(metric, source): (&Arc<Metric>, &MetricSource)| Part {
+            rows: self.place(metric, source, Role::Rows),
+            total: total.then(|| self.place(metric, source, Role::Total)),
+            previous: previous.then(|| self.place(metric, source, Role::Previous)),
+            metric: metric.clone(),
+        };
+        sources.map(place).collect()
+    }
+
     /// Adds a metric's aggregates to the branch of that role, and says where they are.
-    fn place(&mut self, metric: &Metric, role: Role) -> Placement {
+    fn place(&mut self, metric: &Metric, source: &MetricSource, role: Role) -> Placement {
         let shared =
             self.branches.iter().zip(&self.roles).position(|(branch, of)| {
-                *of == role && branch.dataset == metric.dataset && branch.time_key == metric.time
+                *of == role && branch.dataset == source.dataset && branch.time_key == source.time
             });
         let branch = shared.unwrap_or_else(|| {
-            self.branches.push(self.branch(metric, role));
+            self.branches.push(self.branch(source, role));
             self.roles.push(role);
             self.branches.len() - 1
         });
@@ -154,19 +204,21 @@ impl<'a> Builder<'a> {
         match &metric.measure {
             Measure::Single(single) => aggregates.push(spec(single)),
             Measure::Ratio { num, den } => aggregates.extend([spec(num), spec(den)]),
+            Measure::Formula(_) => {}
         }
         Placement { branch, first }
     }
 
-    fn branch(&self, metric: &Metric, role: Role) -> Branch {
-        let dataset = &self.pack.datasets()[&metric.dataset];
-        let time = &dataset.times[&metric.time];
+    fn branch(&self, source: &MetricSource, role: Role) -> Branch {
+        let dataset = &self.pack.datasets()[&source.dataset];
+        let time = &dataset.times[&source.time];
         let keyed = role == Role::Rows;
         let keys = self.dimensions.iter().filter(|_| keyed).map(|key| branch_key(dataset, key)).collect();
         Branch {
             dataset: dataset.key.clone(),
             form: dataset.form.clone(),
-            time_key: metric.time.clone(),
+            owner: dataset.owner.clone(),
+            time_key: source.time.clone(),
             time: time.ir.clone(),
             time_is_date: time.ty == Type::Date,
             range: self.range.clone(),
@@ -187,6 +239,7 @@ fn branch_key(dataset: &Dataset, key: &Key) -> BranchKey {
         ir: dimension.expr.ir.clone(),
         ty: dimension.expr.ty.clone(),
         edges: dimension.edges.clone(),
+        kept: None,
     }
 }
 
@@ -223,23 +276,30 @@ fn dimensions_of(pack: &Pack, report: &Report, metrics: &[Arc<Metric>]) -> Resul
     let mut dimensions = Vec::new();
     for by in report.by.values() {
         let By::Dimension(dimension) = by else { continue };
-        if let Some(metric) =
-            metrics.iter().find(|metric| !pack.datasets()[&metric.dataset].dimensions.contains_key(dimension))
-        {
-            return Err(Refusal::NoDimension {
-                metric: metric.key.clone(),
-                dataset: metric.dataset.clone(),
-                dimension: dimension.clone(),
-            });
+        for (metric, source) in sources(pack, metrics) {
+            if !pack.datasets()[&source.dataset].dimensions.contains_key(dimension) {
+                let (metric, dataset) = (metric.key.clone(), source.dataset.clone());
+                return Err(Refusal::NoDimension { metric, dataset, dimension: dimension.clone() });
+            }
         }
         dimensions.push(dimension.clone());
     }
     Ok(dimensions)
 }
 
+/// What the metrics count, and the metric that says so.
+fn sources<'a>(
+    pack: &'a Pack,
+    metrics: &'a [Arc<Metric>],
+) -> impl Iterator<Item = (&'a Arc<Metric>, &'a MetricSource)> {
+    let counted = metrics.iter().flat_map(|metric| pack.counted(&metric.key));
+    counted.filter_map(|metric| Some((metric, metric.source.as_ref()?)))
+}
+
 /// The columns that tell rows apart; label, type and classes are those of the first metric's dataset.
 fn by_columns(pack: &Pack, report: &Report) -> Vec<ByColumn> {
-    let dataset = report.metrics.first().map(|metric| &pack.datasets()[&pack.metrics()[metric].dataset]);
+    let metrics: Vec<Arc<Metric>> = report.metrics.iter().map(|metric| pack.metrics()[metric].clone()).collect();
+    let dataset = sources(pack, &metrics).next().map(|(_, source)| &pack.datasets()[&source.dataset]);
     let dimension = |key: &Key| -> Option<&Dimension> { dataset.and_then(|dataset| dataset.dimensions.get(key)) };
     let mut position = 0;
     let mut columns = Vec::new();
@@ -249,7 +309,8 @@ fn by_columns(pack: &Pack, report: &Report) -> Vec<ByColumn> {
             By::Dimension(of) => {
                 let Some(dimension) = dimension(of) else { continue };
                 let (expr, edges) = (dimension.expr.clone(), dimension.edges.clone());
-                let kind = ByKind::Dimension { position, expr, edges };
+                let other = report.top.get(key).is_none_or(|top| top.other);
+                let kind = ByKind::Dimension { position, expr, edges, other };
                 position += 1;
                 ByColumn { key: key.clone(), label: dimension.label.clone(), kind }
             }

@@ -31,16 +31,19 @@ pub enum State {
     Hidden,
     /// A number whose period is still running.
     Provisional,
+    /// It rests on too few rows to be told.
+    Suppressed,
 }
 
 impl State {
-    /// The word of the API: `ok`, `no_data`, `hidden`, `provisional`.
+    /// The word of the API: `ok`, `no_data`, `hidden`, `provisional`, `suppressed`.
     pub fn word(self) -> &'static str {
         match self {
             State::Ok => "ok",
             State::NoData => "no_data",
             State::Hidden => "hidden",
             State::Provisional => "provisional",
+            State::Suppressed => "suppressed",
         }
     }
 }
@@ -49,6 +52,19 @@ impl Cell {
     /// A cell the viewer may not see.
     pub fn hidden() -> Self {
         Self { value: None, n: 0, parts: None, state: State::Hidden }
+    }
+
+    /// A cell with nothing to tell.
+    pub(crate) fn no_data() -> Self {
+        Self { value: None, n: 0, parts: None, state: State::NoData }
+    }
+
+    /// The same, without its number where it rests on fewer rows than are asked for.
+    pub(crate) fn told(self, min_rows: u64) -> Self {
+        match self.value.is_some() && self.n < min_rows {
+            true => Self { value: None, parts: None, state: State::Suppressed, ..self },
+            false => self,
+        }
     }
 
     /// The cell of a metric from its partials (one, or two for a ratio; none where no row fell into the group).
@@ -73,13 +89,14 @@ impl Cell {
                 let below = amount(den, partial(1), scale(1))?;
                 (above.over(below)?, partial(1).n, Some((above, below)))
             }
+            Measure::Formula(_) => (None, 0, None),
         };
         let state = match (value, running) {
             (None, _) => State::NoData,
             (Some(_), true) => State::Provisional,
             (Some(_), false) => State::Ok,
         };
-        Ok(Self { value, n, parts, state })
+        Ok(Self { value, n, parts, state }.told(metric.min_rows))
     }
 }
 

@@ -98,6 +98,9 @@ fn key_label(key: &RowKey, column: &KeyColumn, language: &str, titles: &Titles) 
     if let RowKey::Value(DimensionKey::Id(id)) = key {
         return titles.get(id).cloned().unwrap_or_else(|| id.to_string());
     }
+    if *key == RowKey::Value(DimensionKey::Other) {
+        return Words::of(language).other.to_owned();
+    }
     let text = key_text(key, column).unwrap_or_default();
     let option = column.options.iter().find(|(key, _)| **key == *text);
     option.map_or(text, |(_, label)| label.get(language).to_owned())

@@ -23,14 +23,17 @@ pub fn conditions(pack: &Pack, report: &Report, table: &Table) -> Vec<Vec<Option
 
 fn condition(pack: &Pack, report: &Report, table: &Table, row: &Row, metric: &str) -> Option<String> {
     let metric = pack.metrics().get(metric)?;
-    let dataset = pack.datasets().get(&metric.dataset)?;
+    // A formula is of no records of its own.
+    let source = metric.source.as_ref()?;
+    let dataset = pack.datasets().get(&source.dataset)?;
     let aggregate = match &metric.measure {
         Measure::Single(aggregate) => aggregate,
         Measure::Ratio { den, .. } => den,
+        Measure::Formula(_) => return None,
     };
     let filters = [&dataset.filter, &aggregate.filter].into_iter().flatten();
     let mut parts: Vec<String> = filters.map(|filter| format!("({})", filter.source)).collect();
-    let time = dataset.times.get(&metric.time)?;
+    let time = dataset.times.get(&source.time)?;
     parts.extend(within(&time.source, time.ty == Type::Date, table, row));
     for (key, column) in row.keys.iter().zip(&table.by) {
         let (RowKey::Value(value), Some(By::Dimension(dimension))) = (key, report.by.get(&column.key)) else {
@@ -81,7 +84,7 @@ fn equals(source: &str, value: &DimensionKey, column: &KeyColumn) -> Option<Stri
         DimensionKey::DateTime(at) => format!("datetime('{}')", instant(*at)),
         DimensionKey::Text(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
         DimensionKey::Id(id) if matches!(column.kind, KeyKind::Value(Type::Link(_))) => format!("'{id}'"),
-        DimensionKey::Id(_) | DimensionKey::Class(_) => return None,
+        DimensionKey::Id(_) | DimensionKey::Class(_) | DimensionKey::Other => return None,
     };
     Some(format!("{source} == {literal}"))
 }

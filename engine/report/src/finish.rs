@@ -11,11 +11,12 @@ use formwork_model::pack::form::FieldKind;
 use formwork_model::{Key, Pack, Text};
 
 use crate::buckets::BUCKETS_MAX;
-use crate::cell::{Cell, State};
+use crate::calculate;
+use crate::cell::Cell;
 use crate::civil;
 use crate::fault::{Fault, Refusal};
 use crate::partial::{BranchPartials, DimensionKey, GroupKey, Partial, Partials};
-use crate::plan::{ByColumn, ByKind, MetricColumn, Placement, Plan, Policed, SortColumn};
+use crate::plan::{ByColumn, ByKind, MetricColumn, Part, Placement, Plan, Policed, SortColumn};
 use crate::range::{self, Period};
 use crate::reads;
 use crate::table::{Comparison, KeyColumn, KeyKind, NumberColumn, Row, RowKey, Table, Verdict};
@@ -67,11 +68,12 @@ fn rows(plan: &Plan<Policed>, partials: &Partials) -> Result<Vec<Row>, Fault> {
     let running = running_labels(plan, partials);
     let mut rows = Vec::new();
     for place in spine(plan, partials, &aligned)? {
-        let cell = |column: &MetricColumn| {
-            let found = aligned.get(column.rows.branch).and_then(|branch| branch.get(&place)).copied();
+        let part = |part: &Part| {
+            let found = aligned.get(part.rows.branch).and_then(|branch| branch.get(&place)).copied();
             // A bucket no branch knows lies between the data of two branches: it is over.
-            cell(plan, column, column.rows, found, running.get(&place.label).copied().unwrap_or(false))
+            part_cell(plan, part, part.rows, found, running.get(&place.label).copied().unwrap_or(false))
         };
+        let cell = |column: &MetricColumn| column_cell(plan, column, &part);
         let cells = plan.shape.metrics.iter().map(cell).collect::<Result<Vec<_>, _>>()?;
         rows.push(Row { keys: row_keys(&plan.shape.by, &place), cells });
     }
@@ -92,11 +94,16 @@ fn spine(
     partials: &Partials,
     aligned: &[BTreeMap<Place, &[Partial]>],
 ) -> Result<Vec<Place>, Fault> {
-    let row_branches: BTreeSet<usize> = plan.shape.metrics.iter().map(|column| column.rows.branch).collect();
+    let row_branches: BTreeSet<usize> = parts(plan).map(|part| part.rows.branch).collect();
     let occurring = row_branches.iter().filter_map(|branch| aligned.get(*branch)).flat_map(BTreeMap::keys);
     let mut keys: BTreeSet<&[DimensionKey]> = occurring.map(|place| place.keys.as_slice()).collect();
     if !plan.shape.by.iter().any(|column| matches!(column.kind, ByKind::Dimension { .. })) {
         keys.insert(&[]);
+    }
+    for column in &plan.shape.by {
+        if let ByKind::Dimension { position, other: false, .. } = column.kind {
+            keys.retain(|keys| keys.get(position) != Some(&DimensionKey::Other));
+        }
     }
     let labels = labels(plan, partials, &row_branches)?;
     if keys.len().saturating_mul(labels.len()) > ROWS_MAX {
@@ -129,7 +136,7 @@ fn labels(
 }
 
 fn running_labels(plan: &Plan<Policed>, partials: &Partials) -> BTreeMap<Option<NaiveDateTime>, bool> {
-    let branches = plan.shape.metrics.iter().filter_map(|column| partials.branches.get(column.rows.branch));
+    let branches = parts(plan).filter_map(|part| partials.branches.get(part.rows.branch));
     let buckets = branches.flat_map(|branch| branch.buckets.buckets());
     buckets.map(|bucket| (bucket.label, bucket.running)).collect()
 }
@@ -152,47 +159,75 @@ fn row_keys(by: &[ByColumn], place: &Place) -> Vec<RowKey> {
     by.iter().map(key).collect()
 }
 
-/// A metric's cell from the partials of a group of its branch.
-fn cell(
+fn parts(plan: &Plan<Policed>) -> impl Iterator<Item = &Part> {
+    plan.shape.metrics.iter().flat_map(|column| &column.parts)
+}
+
+/// The cell of a column from those of its parts.
+fn column_cell(
     plan: &Plan<Policed>,
     column: &MetricColumn,
-    placement: Placement,
-    found: Option<&[Partial]>,
-    running: bool,
+    of: &dyn Fn(&Part) -> Result<Cell, Fault>,
 ) -> Result<Cell, Fault> {
     if column.hidden {
         return Ok(Cell::hidden());
     }
+    let counted = |metric: &Key| match column.parts.iter().find(|part| part.metric.key == *metric) {
+        Some(part) => of(part),
+        None => Ok(Cell::no_data()),
+    };
+    calculate::cell(&plan.pack, &column.metric, &counted)
+}
+
+/// A metric's cell from the partials of a group of its branch.
+fn part_cell(
+    plan: &Plan<Policed>,
+    part: &Part,
+    placement: Placement,
+    found: Option<&[Partial]>,
+    running: bool,
+) -> Result<Cell, Fault> {
     let specs = plan.branches[placement.branch].aggregates().get(placement.first..).unwrap_or_default();
     let partials = found.and_then(|found| found.get(placement.first..)).unwrap_or_default();
-    Cell::of(&column.metric, specs, partials, running)
+    Cell::of(&part.metric, specs, partials, running)
 }
 
 /// The cell of a branch without keys and grain.
-fn lone_cell(plan: &Plan<Policed>, partials: &Partials, column: &MetricColumn, at: Placement) -> Result<Cell, Fault> {
+fn lone_cell(plan: &Plan<Policed>, partials: &Partials, part: &Part, at: Placement) -> Result<Cell, Fault> {
     let branch = partials.branches.get(at.branch);
     let found = branch.and_then(|branch| branch.groups.values().next()).map(Vec::as_slice);
     let running = branch.is_some_and(|branch| branch.buckets.buckets().iter().any(|bucket| bucket.running));
-    cell(plan, column, at, found, running)
+    part_cell(plan, part, at, found, running)
+}
+
+/// The cell of a column from lone ones; none where it has no such placements.
+fn lone_column(
+    plan: &Plan<Policed>,
+    partials: &Partials,
+    column: &MetricColumn,
+    placement: fn(&Part) -> Option<Placement>,
+) -> Result<Option<Cell>, Fault> {
+    if column.parts.iter().any(|part| placement(part).is_none()) {
+        return Ok(None);
+    }
+    let of = |part: &Part| match placement(part) {
+        Some(placement) => lone_cell(plan, partials, part, placement),
+        None => Ok(Cell::no_data()),
+    };
+    column_cell(plan, column, &of).map(Some)
 }
 
 /// The grand total, aggregated at its own grain: never a sum of rows.
 fn total(plan: &Plan<Policed>, partials: &Partials) -> Result<Option<Vec<Cell>>, Fault> {
-    let cells = plan
-        .shape
-        .metrics
-        .iter()
-        .map(|column| column.total.map(|placement| lone_cell(plan, partials, column, placement)).transpose());
+    let cells = plan.shape.metrics.iter().map(|column| lone_column(plan, partials, column, |part| part.total));
     cells.collect::<Result<Option<Vec<_>>, _>>()
 }
 
 /// The comparison of a metric with the range before.
 fn previous(plan: &Plan<Policed>, partials: &Partials, row: Option<&Row>) -> Result<Option<Comparison>, Fault> {
     let [column] = plan.shape.metrics.as_slice() else { return Ok(None) };
-    let (Some(placement), Some(current)) = (column.previous, row.and_then(|row| row.cells.first())) else {
-        return Ok(None);
-    };
-    let cell = lone_cell(plan, partials, column, placement)?;
+    let previous = lone_column(plan, partials, column, |part| part.previous)?;
+    let (Some(cell), Some(current)) = (previous, row.and_then(|row| row.cells.first())) else { return Ok(None) };
     let delta = current.value.zip(cell.value).map(|(now, before)| now.minus(before)).transpose()?;
     let relative = delta.zip(cell.value).map(|(delta, before)| delta.over(before)).transpose()?.flatten();
     let verdict = Verdict::of(delta, column.metric.good);
@@ -212,8 +247,18 @@ fn sort(rows: &mut [Row], by: &[(SortColumn, bool)]) {
                 ordered(value(a), value(b), *descending)
             }
         });
-        orders.fold(Ordering::Equal, Ordering::then)
+        // What is left over stands last, however much it is.
+        let others = is_other(a).cmp(&is_other(b));
+        orders.fold(Ordering::Equal, Ordering::then).then(others)
     });
+    // The columns in front of it still come first.
+    if by.first().is_none_or(|(column, _)| matches!(column, SortColumn::Metric(_))) {
+        rows.sort_by_key(is_other);
+    }
+}
+
+fn is_other(row: &Row) -> bool {
+    row.keys.contains(&RowKey::Value(DimensionKey::Other))
 }
 
 fn is_null(key: &RowKey) -> bool {
@@ -243,7 +288,7 @@ fn options(pack: &Pack, expr: &Expr) -> Vec<(Key, Text)> {
         return pack.queues().iter().map(|(key, queue)| (key.clone(), queue.title.clone())).collect();
     }
     let Ir::Field(path) = &expr.ir else { return Vec::new() };
-    let declared = pack.forms().get(&path.field.table.form).and_then(|form| reads::declared(form, &path.field));
+    let declared = pack.table(&path.field.table.form).and_then(|form| reads::declared(form, &path.field));
     match declared.map(|field| &field.kind) {
         Some(FieldKind::Choice { options, .. }) => {
             options.iter().map(|(key, option)| (key.clone(), option.label.clone())).collect()
@@ -266,6 +311,6 @@ impl Table {
     /// The one cell of a metric.
     pub fn metric_cell(&self) -> Cell {
         let cell = self.rows.first().and_then(|row| row.cells.first()).cloned();
-        cell.unwrap_or(Cell { value: None, n: 0, parts: None, state: State::NoData })
+        cell.unwrap_or_else(Cell::no_data)
     }
 }

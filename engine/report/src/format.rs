@@ -15,11 +15,12 @@ pub fn plain(number: Number, format: Format) -> Result<String, Fault> {
         Format::Decimal(places) => places,
         Format::Percent(places) => places.saturating_add(2),
         Format::Money => 2,
+        Format::Duration => 0,
     };
     Ok(fixed(number.round(places)?, places))
 }
 
-/// The number as people read it: `812`, `92.3%`, `-5.00`, without grouping and currency, which depend on the reader.
+/// The number as people read it: `812`, `92.3%`, `-5.00`, `28:05:00`, without grouping and currency, which depend on the reader.
 ///
 /// # Errors
 /// [`Fault::Overflow`].
@@ -27,6 +28,12 @@ pub fn shown(number: Number, format: Format) -> Result<String, Fault> {
     match format {
         // The same digits as the plain text, two places further left.
         Format::Percent(places) => Ok(format!("{}%", fixed(number.round(places.saturating_add(2))?, places))),
+        Format::Duration => {
+            // Whole seconds: the last rounding there is.
+            let seconds = number.over(Number::of_count(1_000))?.unwrap_or(Number::ZERO).round(0)?;
+            let (sign, left) = (if seconds < 0 { "-" } else { "" }, seconds.unsigned_abs());
+            Ok(format!("{sign}{}:{:02}:{:02}", left / 3_600, left / 60 % 60, left % 60))
+        }
         _ => plain(number, format),
     }
 }
@@ -38,6 +45,7 @@ pub fn name(format: Format) -> String {
         Format::Decimal(places) => format!("decimal:{places}"),
         Format::Percent(places) => format!("percent:{places}"),
         Format::Money => "money".to_owned(),
+        Format::Duration => "duration".to_owned(),
     }
 }
 

@@ -94,6 +94,8 @@ pub enum DimensionKey {
     Id(Uuid),
     /// No value.
     Null,
+    /// Any value that is not among the first.
+    Other,
 }
 
 impl DimensionKey {

@@ -5,20 +5,23 @@
 //! ```
 //! Only a [`Plan<Policed>`] can be run: its fields are private to this crate, and [`Plan::police`] is the one way across.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use formwork_core::Viewer;
-use formwork_model::expr::{Expr, Ir, Type};
+use formwork_model::expr::{Expr, Ir, TableRef, Type};
 use formwork_model::pack::analytics::{AggregateFold, Grain, Measure, Metric, Range, Visual};
 use formwork_model::{Key, Pack, Text, Value};
 use rust_decimal::Decimal;
 
 use crate::buckets::Buckets;
+use crate::clocks;
 use crate::fault::Fault;
 use crate::partial::DimensionKey;
 use crate::range::{self, Period};
 use crate::reads::Reads;
+use crate::table::{Row, RowKey, Table};
 
 /// A plan nobody may run yet.
 #[derive(Debug, Clone)]
@@ -38,7 +41,18 @@ pub struct Plan<S> {
     pub(crate) pack: Arc<Pack>,
     pub(crate) branches: Vec<Branch>,
     pub(crate) shape: Shape,
+    /// Questions to be answered first: which values of a dimension are shown.
+    pub(crate) rankings: Vec<Ranking<S>>,
     state: S,
+}
+
+/// Which values of a dimension are shown: the keys of the rows of the answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranking<S> {
+    /// The position among the keys of the branches.
+    pub(crate) position: usize,
+    /// The question: the metric by the dimension over the whole range, the greatest first.
+    pub(crate) plan: Plan<S>,
 }
 
 /// One scan and aggregation: a dataset, a time column, a period, a set of keys.
@@ -46,6 +60,8 @@ pub struct Plan<S> {
 pub struct Branch {
     pub(crate) dataset: Key,
     pub(crate) form: Key,
+    /// The form whose records the rows are, or are of: theirs are the rights.
+    pub(crate) owner: Key,
     pub(crate) time_key: Key,
     pub(crate) time: Ir,
     pub(crate) time_is_date: bool,
@@ -70,6 +86,8 @@ pub struct BranchKey {
     pub ty: Type,
     /// Ascending edges of half-open classes, where it has classes.
     pub edges: Vec<Decimal>,
+    /// The values that are told apart, where not all are: any other is [`DimensionKey::Other`].
+    pub kept: Option<BTreeSet<DimensionKey>>,
 }
 
 /// One filtered aggregate of a branch.
@@ -120,17 +138,26 @@ pub(crate) enum ByKind {
         position: usize,
         expr: Expr,
         edges: Vec<Decimal>,
+        /// Whether values that are not among the first are a row.
+        other: bool,
     },
 }
 
-/// A column of numbers.
+/// A column of numbers: a metric, and what it counts. A formula counts what its metrics count.
 #[derive(Debug, Clone)]
 pub(crate) struct MetricColumn {
+    pub(crate) metric: Arc<Metric>,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) hidden: bool,
+}
+
+/// A metric that counts rows, and where its partial aggregates are.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
     pub(crate) metric: Arc<Metric>,
     pub(crate) rows: Placement,
     pub(crate) total: Option<Placement>,
     pub(crate) previous: Option<Placement>,
-    pub(crate) hidden: bool,
 }
 
 /// Where a metric's partial aggregates are: the branch and one aggregate, or two for a ratio.
@@ -140,13 +167,20 @@ pub(crate) struct Placement {
     pub(crate) first: usize,
 }
 
-impl MetricColumn {
+impl Part {
     /// How many aggregates stand side by side at its placements.
     pub(crate) fn aggregate_count(&self) -> usize {
         match self.metric.measure {
             Measure::Single(_) => 1,
             Measure::Ratio { .. } => 2,
+            // A formula is no part: it has parts.
+            Measure::Formula(_) => 0,
         }
+    }
+
+    /// All its placements.
+    pub(crate) fn placements(&self) -> impl Iterator<Item = Placement> {
+        [Some(self.rows), self.total, self.previous].into_iter().flatten()
     }
 }
 
@@ -171,12 +205,14 @@ impl<S> Plan<S> {
 
 impl Plan<Open> {
     pub(crate) fn open(pack: Arc<Pack>, branches: Vec<Branch>, shape: Shape) -> Self {
-        Self { pack, branches, shape, state: Open { _private: () } }
+        Self { pack, branches, shape, rankings: Vec::new(), state: Open { _private: () } }
     }
 
     /// Crosses over. Private to the crate, and called by `police` only.
     pub(crate) fn with_viewer(self, viewer: Viewer) -> Plan<Policed> {
-        Plan { pack: self.pack, branches: self.branches, shape: self.shape, state: Policed { viewer } }
+        // What ranks is policed with what it ranks: none is left over here.
+        let (pack, branches, shape) = (self.pack, self.branches, self.shape);
+        Plan { pack, branches, shape, rankings: Vec::new(), state: Policed { viewer } }
     }
 }
 
@@ -184,6 +220,25 @@ impl Plan<Policed> {
     /// Whose rights it holds; `user.…` in expressions is theirs.
     pub fn viewer(&self) -> &Viewer {
         &self.state.viewer
+    }
+
+    /// The questions to be answered before this one, in the order in which [`Plan::ranked`] takes their answers.
+    pub fn rankings(&self) -> impl Iterator<Item = &Plan<Policed>> {
+        self.rankings.iter().map(|ranking| &ranking.plan)
+    }
+
+    /// The plan that tells apart the values the answers name, and counts all others as one.
+    pub fn ranked(mut self, answers: &[Table]) -> Plan<Policed> {
+        for (ranking, answer) in std::mem::take(&mut self.rankings).into_iter().zip(answers) {
+            let value = |row: &Row| match row.keys.first() {
+                Some(RowKey::Value(value)) => Some(value.clone()),
+                _ => None,
+            };
+            let kept: BTreeSet<DimensionKey> = answer.rows.iter().filter_map(value).collect();
+            let keys = self.branches.iter_mut().filter_map(|branch| branch.keys.get_mut(ranking.position));
+            keys.for_each(|key| key.kept = Some(kept.clone()));
+        }
+        self
     }
 
     /// The forms whose records an executor needs: those scanned, linked and folded over.
@@ -210,7 +265,7 @@ impl Branch {
         &self.dataset
     }
 
-    /// The form whose records are scanned.
+    /// The table that is scanned: a form, or the clocks of one.
     pub fn form(&self) -> &Key {
         &self.form
     }
@@ -272,6 +327,14 @@ impl Branch {
         Ok(Buckets::new(self.grain, zone, &interval, extent, as_of)?)
     }
 
+    /// A condition over the records whose rights count, over the rows of the branch; none where it cannot be asked of them.
+    pub(crate) fn of_owner(&self, pack: &Pack, condition: &Ir) -> Option<Ir> {
+        match pack.clocks().get(&self.form) {
+            None => Some(condition.clone()),
+            Some(table) => clocks::lifted(condition, &clocks::link(table), &TableRef::form(&self.owner)),
+        }
+    }
+
     /// Every expression an executor evaluates.
     pub fn all_expressions(&self) -> impl Iterator<Item = &Ir> {
         let visible = self.aggregates.iter().filter(|aggregate| !aggregate.hidden);
@@ -309,7 +372,15 @@ impl BranchKey {
     /// # Errors
     /// [`Fault::Evaluation`] for a value no dimension may hold.
     pub fn key_of(&self, value: &Value) -> Result<DimensionKey, Fault> {
-        key_of(value, &self.ty, &self.edges)
+        Ok(self.told(key_of(value, &self.ty, &self.edges)?))
+    }
+
+    /// The key as it is told: itself, or that it is another.
+    pub fn told(&self, key: DimensionKey) -> DimensionKey {
+        match &self.kept {
+            Some(kept) if !kept.contains(&key) => DimensionKey::Other,
+            _ => key,
+        }
     }
 }
 

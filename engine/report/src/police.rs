@@ -3,7 +3,8 @@
 //! The row predicate of the core's projection stands on the scan of every branch: rows, totals and comparisons alike. What
 //! reads a field the viewer may not see, or sees masked, is hidden: an aggregate, and every aggregate of a branch whose
 //! time, filter or dimension does. So is what follows a link to a form of which the viewer does not read every row: the
-//! number would tell of rows they do not read. (What was stored by a look-up is the record's own.)
+//! number would tell of rows they do not read. (What was stored by a look-up is the record's own.) Clocks are read by
+//! whoever reads their record and every field in which they show; the record itself they are not a stranger to.
 
 use std::collections::HashMap;
 
@@ -16,7 +17,7 @@ use formwork_model::{Key, Pack, Value};
 use std::sync::Arc;
 
 use crate::fault::Denied;
-use crate::plan::{Branch, MetricColumn, Open, Placement, Plan, Policed, no_row};
+use crate::plan::{Branch, MetricColumn, Open, Placement, Plan, Policed, Ranking, no_row};
 use crate::reads::Reads;
 
 impl Plan<Open> {
@@ -32,28 +33,35 @@ impl Plan<Open> {
             readable |= rights.police(branch);
         }
         if !readable {
-            let mut forms: Vec<Key> = self.branches.iter().map(|branch| branch.form.clone()).collect();
+            let mut forms: Vec<Key> = self.branches.iter().map(|branch| branch.owner.clone()).collect();
             forms.sort();
             forms.dedup();
             return Err(Denied { forms });
         }
+        let rankings = std::mem::take(&mut self.rankings)
+            .into_iter()
+            .map(|ranking| Ok(Ranking { position: ranking.position, plan: ranking.plan.police(viewer)? }));
+        let rankings = rankings.collect::<Result<Vec<_>, Denied>>()?;
         let Plan { branches, shape, .. } = &mut self;
         shape.metrics.iter_mut().for_each(|column| hide(column, branches));
-        Ok(self.with_viewer(viewer.clone()))
+        let mut policed = self.with_viewer(viewer.clone());
+        policed.rankings = rankings;
+        Ok(policed)
     }
 }
 
-/// A metric is hidden as a whole: rows, total and comparison, all aggregates.
+/// A metric is hidden as a whole: rows, total and comparison, all aggregates; a formula with each of its metrics.
 fn hide(column: &mut MetricColumn, branches: &mut [Branch]) {
-    let count = column.aggregate_count();
-    let placements: Vec<Placement> = [Some(column.rows), column.total, column.previous].into_iter().flatten().collect();
-    let of = |placement: Placement| placement.first..placement.first + count;
-    column.hidden = placements
-        .iter()
-        .any(|placement| branches[placement.branch].aggregates[of(*placement)].iter().any(|spec| spec.hidden));
+    let places = column.parts.iter().flat_map(|part| {
+        let of = |placement: Placement| (placement.branch, placement.first..placement.first + part.aggregate_count());
+        part.placements().map(of).collect::<Vec<_>>()
+    });
+    let places: Vec<(usize, std::ops::Range<usize>)> = places.collect();
+    let mut all = places.iter().flat_map(|(branch, of)| &branches[*branch].aggregates[of.clone()]);
+    column.hidden = all.any(|spec| spec.hidden);
     if column.hidden {
-        for placement in placements {
-            branches[placement.branch].aggregates[of(placement)].iter_mut().for_each(|spec| spec.hidden = true);
+        for (branch, of) in places {
+            branches[branch].aggregates[of].iter_mut().for_each(|spec| spec.hidden = true);
         }
     }
 }
@@ -68,9 +76,11 @@ struct Rights<'a> {
 impl Rights<'_> {
     /// Adds the predicate and hides what may not be seen; false where no row may be read.
     fn police(&mut self, branch: &mut Branch) -> bool {
-        let readable = self.projection(&branch.form).can_read();
-        branch.policy = if readable { self.projection(&branch.form).row_predicate() } else { no_row() };
-        let shared = readable && branch.expressions().all(|ir| self.shows(ir));
+        let readable = self.projection(&branch.owner).can_read();
+        let predicate = self.projection(&branch.owner).row_predicate();
+        let policy = branch.of_owner(&self.pack, &predicate).filter(|_| readable);
+        let shared = policy.is_some() && self.shows_clocks(branch) && branch.expressions().all(|ir| self.shows(ir));
+        branch.policy = policy.unwrap_or_else(no_row);
         for spec in &mut branch.aggregates {
             spec.hidden = !shared || !spec.expressions().all(|ir| self.shows(ir));
         }
@@ -87,11 +97,27 @@ impl Rights<'_> {
             && now.reached.iter().all(|form| self.reads_every_row(form))
     }
 
+    /// Whether the viewer reads every field in which the clocks of the branch show.
+    fn shows_clocks(&mut self, branch: &Branch) -> bool {
+        if branch.form == branch.owner {
+            return true;
+        }
+        let pack = self.pack.clone();
+        let workflows = pack.workflows().values().filter(|workflow| workflow.form.as_ref() == Some(&branch.owner));
+        let mut shown = workflows.flat_map(|workflow| workflow.sla.values()).flat_map(|sla| [sla.due, sla.status]);
+        let projection = self.projection(&branch.owner);
+        shown.all(|position| position.is_none_or(|position| projection.levels().field(position) >= Level::Read))
+    }
+
     fn reads_every_row(&mut self, form: &Key) -> bool {
         self.projection(form).row_predicate() == Ir::Literal(Value::Boolean(true))
     }
 
     fn level(&mut self, field: &FieldRef) -> Level {
+        if self.pack.clocks().contains_key(&field.table.form) {
+            // What they are of was asked for with the branch.
+            return Level::Read;
+        }
         let projection = self.projection(&field.table.form);
         let Slot::Field(position) = field.slot else {
             return if projection.exists() { Level::Read } else { Level::None };

@@ -38,7 +38,9 @@ impl Reads {
             Ir::Literal(_) | Ir::Name(_) => {}
             Ir::Field(path) => {
                 path.hops.iter().for_each(|hop| self.add_field(pack, hop));
-                let led_to = path.hops.iter().skip(1).chain(path.hops.first().map(|_| &path.field));
+                // The record a clock is of is the one whose rights count.
+                let own = path.hops.first().is_some_and(|hop| pack.clocks().contains_key(&hop.table.form));
+                let led_to = path.hops.iter().chain([&path.field]).skip(1 + usize::from(own));
                 self.reached.extend(led_to.map(|field| field.table.form.clone()));
                 self.add_field(pack, &path.field);
             }

@@ -9,25 +9,36 @@ pub(crate) struct Words {
     pub(crate) state: &'static str,
     /// Label of the grand total.
     pub(crate) total: &'static str,
+    /// All values that are not among the first.
+    pub(crate) other: &'static str,
     no_data: &'static str,
     hidden: &'static str,
     provisional: &'static str,
+    suppressed: &'static str,
     chinese: bool,
 }
 
 const ENGLISH: Words = Words {
     state: "State",
     total: "Total",
+    other: "Other",
     no_data: "no data",
     hidden: "hidden",
     provisional: "provisional",
+    suppressed: "too few",
     chinese: false,
 };
 
-const CHINESE: Words =
-    Words {
-        state: "状态", total: "合计", no_data: "无数据", hidden: "不可见", provisional: "暂定", chinese: true
-    };
+const CHINESE: Words = Words {
+    state: "状态",
+    total: "合计",
+    other: "其他",
+    no_data: "无数据",
+    hidden: "不可见",
+    provisional: "暂定",
+    suppressed: "样本过少",
+    chinese: true,
+};
 
 impl Words {
     /// The words of a language tag; English for those we do not have.
@@ -42,6 +53,7 @@ impl Words {
             State::NoData => Some(self.no_data),
             State::Hidden => Some(self.hidden),
             State::Provisional => Some(self.provisional),
+            State::Suppressed => Some(self.suppressed),
         }
     }
 

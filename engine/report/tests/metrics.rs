@@ -79,6 +79,17 @@ fn each_kind_of_metric_by_hand() {
         // −20.00 0.05 10.00 99.99 100.00: the third of five.
         ("median", "last 1 month", json!("10.000"), "ok", 5),
         ("p29", "last 1 month", json!("2.000"), "ok", 1),
+        // 190.04 / 3, and 2 × (63.34666… − 38.008) + 10.
+        ("per_buyer", "last 1 month", json!("63.35"), "ok", 3),
+        ("spread", "last 1 month", json!("60.6773"), "ok", 3),
+        // Five amounts are enough, the four of December without the last are not.
+        ("few", "last 1 month", json!("38.008"), "ok", 5),
+        ("few", "2025-12-01..2025-12-29", json!(null), "suppressed", 4),
+        ("of_few", "last 1 month", json!("19.004"), "ok", 5),
+        ("of_few", "2025-12-01..2025-12-29", json!(null), "suppressed", 4),
+        // Without buyers there is nothing to divide by; the running month is a running number.
+        ("per_buyer", "2024-01-01..2024-01-31", json!(null), "no_data", 0),
+        ("per_buyer", "this month", json!("7.00"), "provisional", 1),
         // Two sales of customer 1 in December, one in January; customer 2 has no credit.
         ("credit", "last 1 month", json!("100.00"), "ok", 2),
         // Empty: zero for what adds up, nothing for means and ratios.
@@ -187,6 +198,27 @@ fn a_limit_says_so() {
 }
 
 #[test]
+fn what_is_not_among_the_first_is_counted_as_one() {
+    let pack = shop::pack();
+    let plan = formwork_report::report(&pack, "best", None).expect("a report");
+    let plan = plan.police(&viewer(&pack, "owner", &["front"])).expect("the viewer may ask");
+    let interpreter = shop::interpreter(&pack, sales(&pack));
+    let table = formwork_report::answer(&interpreter, plan, at(AS_OF), &Budget::default()).expect("an answer");
+    // Customer 1: 10.00, 99.99, 7.00. All others: 0.05, −20.00, 100.00, and 105 without an amount. Their median is that of
+    // all three amounts, 0.05; the row of the others is last, whatever it comes to.
+    assert_eq!(
+        body(&table)["rows"],
+        json!([
+            [{"id": id(1), "title": "王芳"}, "116.99", "3", "10.000"],
+            [{"other": true}, "80.05", "4", "0.050"]
+        ])
+    );
+    assert_eq!(body(&table)["total"]["values"], json!(["197.04", "7", "8.500"]));
+    let file = csv::write(&table, "zh-CN", &Default::default(), csv::Options::default()).expect("it is written");
+    assert!(file.contains("其他,80.05,4,0.050"), "{file}");
+}
+
+#[test]
 fn classes_are_half_open() {
     let body = body(&report("by_size", None, "owner"));
     // −20 | 0.05, 7 | 10, 99.99 | 100 | no amount
@@ -199,7 +231,8 @@ fn the_viewers_rows_and_fields_are_in_the_plan() {
     assert_eq!(metric("sales", "all", "clerk")["value"], "4");
     assert_eq!(metric("revenue", "all", "clerk")["value"], "17.05");
     // The margin is `none` to a clerk; a customer's credit too: hidden, with no number anywhere.
-    for key in ["margin", "credit"] {
+    // So is what is made of it.
+    for key in ["margin", "credit", "fee"] {
         let body = metric(key, "last 1 month", "clerk");
         assert_eq!((&body["state"], &body["value"], &body["n"]), (&json!("hidden"), &json!(null), &json!(0)), "{key}");
         assert_eq!(body["previous"]["state"], "hidden", "{key}");

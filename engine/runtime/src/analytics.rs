@@ -78,8 +78,15 @@ impl Engine {
         viewer: &Viewer,
         ask: &Ask,
     ) -> Result<(Table, Option<Json>), Failure> {
-        let plan = Arc::new(plan.police(viewer).map_err(|denied| refused(Refusal::Denied(denied)))?);
+        let plan = plan.police(viewer).map_err(|denied| refused(Refusal::Denied(denied)))?;
         let now = self.clock().now();
+        let mut ranked = Vec::new();
+        for ranking in plan.rankings() {
+            let ranking = Arc::new(ranking.clone());
+            let partials = self.run_plan(&ranking, now).await?;
+            ranked.push(formwork_report::finish(&ranking, &partials).map_err(failed)?);
+        }
+        let plan = Arc::new(plan.ranked(&ranked));
         let partials = self.run_plan(&plan, now).await?;
         let table = formwork_report::finish(&plan, &partials).map_err(failed)?;
         let explained = if ask.explain { Some(self.explain_plan(&plan, now).await?) } else { None };

@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use formwork_columnar::{Columnar, FeedChange, FeedError, Frames, ReplicaFeed};
 use formwork_core::Record;
+use formwork_model::pack::form::Form;
 use formwork_model::{Key, Pack};
 use formwork_report::plan::Policed;
-use formwork_report::{Budget, Executor, Fault as ReportFault, Partials, Plan};
+use formwork_report::{Budget, Executor, Fault as ReportFault, Partials, Plan, clocks};
 use formwork_store::{Failure, Fault, Store};
 
 use crate::Engine;
@@ -75,6 +76,10 @@ struct Feed {
 
 impl ReplicaFeed for Feed {
     fn scan(&self, pack: &Arc<Pack>, form: &Key) -> Result<(i64, Vec<Record>), FeedError> {
+        if let Some((table, of)) = clocks_of(pack, form) {
+            let (seq, clocks) = self.handle.block_on(self.store.clocks(pack.key(), of, None))?;
+            return Ok((seq, clocks.iter().map(|clock| clocks::row(table, clock)).collect()));
+        }
         Ok(self.handle.block_on(self.store.scan(pack, form))?)
     }
 
@@ -90,8 +95,18 @@ impl ReplicaFeed for Feed {
     }
 
     fn records(&self, pack: &Arc<Pack>, form: &Key, ids: &[Uuid]) -> Result<Vec<Record>, FeedError> {
+        if let Some((table, of)) = clocks_of(pack, form) {
+            let (_, clocks) = self.handle.block_on(self.store.clocks(pack.key(), of, Some(ids)))?;
+            return Ok(clocks.iter().map(|clock| clocks::row(table, clock)).collect());
+        }
         Ok(self.handle.block_on(self.store.records(pack, form, ids))?)
     }
+}
+
+/// The table of clocks of that key, and the form they are of.
+fn clocks_of<'a>(pack: &'a Pack, key: &'a Key) -> Option<(&'a Form, &'a str)> {
+    let (of, _) = key.split_once(':')?;
+    Some((pack.clocks().get(key)?, of))
 }
 
 fn fault(context: &str, error: impl std::error::Error + Send + Sync + 'static) -> Fault {

@@ -2,17 +2,37 @@
 
 use uuid::Uuid;
 
+use formwork_core::clock::Clock;
 use formwork_model::Key;
 
 use crate::Fault;
-use crate::codec::Reader;
+use crate::codec::{self, CLOCK, Reader};
 use crate::dialect::{ColumnKind, bind_id};
 use crate::engine::{Command, Engine};
 use crate::people::text;
-use crate::statement::Select;
+use crate::statement::{Select, equals_each};
 
 /// What still counts by another version of the calendars: of which calendar, and which version.
 const OPEN: &str = "stopped_at IS NULL AND calendar IS NOT NULL";
+
+/// The clocks of a form, of these records or of all.
+pub(crate) async fn all(
+    engine: &impl Engine,
+    pack: &str,
+    form: &str,
+    records: Option<&[Uuid]>,
+) -> Result<Vec<Clock>, Fault> {
+    let sql = format!("SELECT {} FROM fw_clock WHERE pack = $1 AND form = $2", CLOCK.columns);
+    let params = vec![text(pack), text(form)];
+    let select = match records {
+        None => Select::new(sql, params, CLOCK.kinds),
+        Some(records) => {
+            let sql = format!("{sql} AND record {}", equals_each(engine.dialect(), 3));
+            Select::new(sql, params, CLOCK.kinds).each(records.to_vec())
+        }
+    };
+    engine.rows(select).await?.into_iter().map(codec::clock).collect()
+}
 
 pub(crate) async fn calendars_counted(engine: &impl Engine, pack: &str) -> Result<Vec<(Key, String)>, Fault> {
     let sql = format!("SELECT DISTINCT calendar, calendar_version FROM fw_clock WHERE {OPEN} AND pack = $1");

@@ -45,6 +45,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use formwork_core::change::{Event, Reply};
+use formwork_core::clock::Clock;
 use formwork_core::facts::UserFacts;
 use formwork_core::stimulus::Pass;
 use formwork_core::trace::Trace;
@@ -439,6 +440,9 @@ pub trait Store: People + Operations + Notices + Send + Sync + 'static {
     async fn calendars_counted(&self, pack: &str) -> Result<Vec<(Key, String)>, Fault>;
     /// A calendar is the same in another version of the pack: the clocks counted by the one are counted by the other.
     async fn move_calendar(&self, pack: &str, calendar: &str, from: &str, to: &str) -> Result<(), Fault>;
+    /// The clocks of a form, of these records or of all, with a number of the change log that they hold at least.
+    async fn clocks(&self, pack: &str, form: &str, records: Option<&[Uuid]>) -> Result<(i64, Vec<Clock>), Fault>;
+
     /// Running clocks counted by that version, in id order after `after`: id, form and record.
     async fn clocks_counted_by(
         &self,

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use formwork_core::change::{Event, OutboxMessage};
+use formwork_core::clock::Clock;
 use formwork_core::eval::{self, Environment};
 use formwork_core::stimulus::Pass;
 use formwork_core::trace::Trace;
@@ -203,6 +204,12 @@ impl<E: Engine> Store for E {
 
     async fn move_calendar(&self, pack: &str, calendar: &str, from: &str, to: &str) -> Result<(), Fault> {
         clocks::move_calendar(self, pack, calendar, from, to).await
+    }
+
+    async fn clocks(&self, pack: &str, form: &str, records: Option<&[Uuid]>) -> Result<(i64, Vec<Clock>), Fault> {
+        // The number first: what changes in between is asked for again by whoever follows the log.
+        let seq = first_integer(self.rows(newest_change(self.dialect())).await?)?;
+        Ok((seq, clocks::all(self, pack, form, records).await?))
     }
 
     async fn clocks_counted_by(

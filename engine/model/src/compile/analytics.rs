@@ -8,25 +8,22 @@ use crate::documents::common::Formula;
 use crate::documents::metrics::{self, MetricOptions};
 use crate::documents::{Kind, dataset as author};
 use crate::expr::ir::BinaryOp;
-use crate::expr::{Expr, Ir, Position, Scope, Type};
+use crate::expr::{Expr, Ir, Position, Scope, TableRef, Type};
 use crate::pack::analytics::{
-    Aggregate, AggregateFold, Dataset, Dimension, Empty, Format, Good, Measure, Metric, Percent,
+    Aggregate, AggregateFold, Dataset, Dimension, Empty, Format, Good, Measure, Metric, MetricSource, Percent,
 };
 use crate::{Key, Text};
 
 use super::context::{Context, is_path};
 use super::load::Document;
-use super::{field, literal};
+use super::{field, formula, literal};
 
 /// Compiles a dataset; nothing where its form is unknown.
 pub(super) fn dataset(context: &Context<'_>, document: &Document<author::Dataset>) -> Option<Dataset> {
     let author = &document.body;
     let at = &document.at;
     let label = context.text(&author.label, &at.key("label"));
-    let form: Key = author.source.form.as_str().into();
-    if !context.refers(Kind::Form, &form, &at.key("source").key("form")) {
-        return None;
-    }
+    let (form, owner) = table(context, &author.source, &at.key("source"))?;
     let scope = source_scope(context, &form);
     let mut times = IndexMap::new();
     for (key, source) in &author.times {
@@ -56,7 +53,26 @@ pub(super) fn dataset(context: &Context<'_>, document: &Document<author::Dataset
         times,
         dimensions,
         form,
+        owner,
     })
+}
+
+/// The table a dataset reads and the form it is of.
+fn table(context: &Context<'_>, source: &author::DatasetSource, at: &At) -> Option<(Key, Key)> {
+    let (Some(table), Some(owner)) = (source.table(), source.owner().map(Key::from)) else {
+        context.error_at_key("FW0117", at, "exactly one of `form` and `clocks` is needed", None);
+        return None;
+    };
+    let at = at.key(if source.clocks.is_some() { "clocks" } else { "form" });
+    if !context.refers(Kind::Form, &owner, &at) {
+        return None;
+    }
+    if !context.shapes.tables.contains_key(&TableRef::form(&table)) {
+        let hint = "give a workflow of the form a clock: `\"sla\": {…}`".to_owned();
+        context.error_hint("FW0405", &at, format!("no workflow of `{owner}` has a clock"), hint);
+        return None;
+    }
+    Some((table, owner))
 }
 
 /// Expressions of datasets and metrics: over the form, the same for every reader. What does not run on columns runs row by
@@ -91,6 +107,11 @@ fn dimension_of(
             return None;
         }
     };
+    if let Type::Link(to) = &expr.ty
+        && !context.documents.forms.contains_key(to)
+    {
+        context.error("FW0403", at, "a clock is not told apart by its id");
+    }
     let edges = edges(context, dimension, &expr, &at.key("edges"));
     let label = match (&dimension.label, default_label) {
         (Some(label), _) => context.text(label, &at.key("label")),
@@ -116,15 +137,24 @@ pub(super) fn metric(context: &Context<'_>, document: &Document<metrics::Metric>
     let author = &document.body;
     let (common, at) = (&author.common, &document.at);
     let label = context.text(&common.label, &at.key("label"));
-    if !context.refers(Kind::Dataset, &common.dataset, &at.key("dataset")) {
+    if let MetricOptions::Calculated(formula) = &author.options {
+        let measure = Measure::Formula(formula::compile(context, document, formula)?);
+        return Some(finished(context, document, label, None, measure));
+    }
+    let Some(of) = &common.dataset else {
+        context.error_at_key("FW0111", at, "`dataset` is missing", None);
+        return None;
+    };
+    if !context.refers(Kind::Dataset, of, &at.key("dataset")) {
         return None;
     }
-    let dataset = &context.documents.datasets.get(common.dataset.as_str())?.body;
-    let form: Key = dataset.source.form.as_str().into();
+    let dataset = &context.documents.datasets.get(of.as_str())?.body;
+    // What is wrong with its source is told of the dataset.
+    let form = dataset.source.table().filter(|table| context.shapes.tables.contains_key(&TableRef::form(table)))?;
     let time = common.time.as_ref().unwrap_or(&dataset.time);
     if !dataset.times.contains_key(time) {
         let known = dataset.times.keys().map(String::as_str);
-        context.unknown("FW0401", &at.key("time"), &format!("time of `{}`", common.dataset), time, known);
+        context.unknown("FW0401", &at.key("time"), &format!("time of `{of}`"), time, known);
     }
     let scope = source_scope(context, &form);
     let filter = context.condition(common.filter.as_ref(), &scope, &at.key("where"));
@@ -181,18 +211,33 @@ pub(super) fn metric(context: &Context<'_>, document: &Document<metrics::Metric>
             let (num, den) = (side(&ratio.num, at.key("num")), side(&ratio.den, at.key("den")));
             Measure::Ratio { num: num?, den: den? }
         }
+        MetricOptions::Calculated(_) => return None,
     };
+    let source = MetricSource { dataset: of.as_str().into(), time: time.as_str().into() };
+    Some(finished(context, document, label, Some(source), measure))
+}
+
+/// The metric with the keys all types share.
+fn finished(
+    context: &Context<'_>,
+    document: &Document<metrics::Metric>,
+    label: Text,
+    source: Option<MetricSource>,
+    measure: Measure,
+) -> Metric {
+    let (author, at) = (&document.body, &document.at);
+    let common = &author.common;
     if let (Some(metrics::Empty::Zero), Measure::Single(aggregate)) = (common.empty, &measure)
         && !aggregate.fold.may_be_zero()
     {
         let message = format!("a `{}` of nothing is not 0", author.kind);
         context.error_hint("FW0405", &at.key("empty"), message, "leave `empty` out".to_owned());
     }
-    Some(Metric {
+    Metric {
         key: document.key.clone(),
         label,
-        dataset: common.dataset.as_str().into(),
-        time: time.as_str().into(),
+        source,
+        min_rows: common.min_rows.unwrap_or(0),
         format: common.format.as_deref().and_then(format_of).unwrap_or_else(|| default_format(&measure)),
         empty: match common.empty {
             Some(metrics::Empty::Zero) => Empty::Zero,
@@ -207,7 +252,7 @@ pub(super) fn metric(context: &Context<'_>, document: &Document<metrics::Metric>
             metrics::Good::Down => Good::Down,
         }),
         measure,
-    })
+    }
 }
 
 /// Both conditions at once.
@@ -226,6 +271,7 @@ fn format_of(word: &str) -> Option<Format> {
     Some(match word.split_once(':') {
         None if word == "integer" => Format::Integer,
         None if word == "money" => Format::Money,
+        None if word == "duration" => Format::Duration,
         Some(("decimal", places)) => Format::Decimal(places.parse().ok()?),
         Some(("percent", places)) => Format::Percent(places.parse().ok()?),
         _ => return None,
@@ -233,7 +279,11 @@ fn format_of(word: &str) -> Option<Format> {
 }
 
 fn default_format(measure: &Measure) -> Format {
-    let Measure::Single(aggregate) = measure else { return Format::Percent(1) };
+    let aggregate = match measure {
+        Measure::Single(aggregate) => aggregate,
+        Measure::Ratio { .. } => return Format::Percent(1),
+        Measure::Formula(_) => return Format::Decimal(2),
+    };
     match (aggregate.fold, aggregate.compute.as_ref().map(|expr| &expr.ty)) {
         (AggregateFold::Count | AggregateFold::CountDistinct, _) => Format::Integer,
         (_, Some(Type::Money)) => Format::Money,

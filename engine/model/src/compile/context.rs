@@ -302,7 +302,7 @@ fn unknowable(documents: &Documents, shapes: &Shapes) -> Unknowable {
 }
 
 /// The names in an expression, members one by one.
-fn words(source: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(source: &str) -> impl Iterator<Item = &str> {
     source.split(|character: char| !is_name(character) || character == '.').filter(|word| !word.is_empty())
 }
 

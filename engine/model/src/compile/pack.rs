@@ -15,7 +15,7 @@ use crate::{Key, Value};
 use super::context::{BUILT_IN_ROLES, Context};
 use super::load::{Document, Folder};
 use super::{
-    access, analytics, board, calendar, case, decision, demo, form, material, report, script, shapes, template,
+    access, analytics, board, calendar, case, clocks, decision, demo, form, material, report, script, shapes, template,
     workflow,
 };
 
@@ -62,6 +62,12 @@ pub(super) fn compile(context: &Context<'_>, key: Key, hash: String) -> Option<C
         workflows: contents.workflows,
         calendars: contents.calendars,
         decisions: contents.decisions,
+        clocks: documents
+            .forms
+            .keys()
+            .filter_map(|form| clocks::form(documents, form))
+            .map(|table| (table.key.clone(), Arc::new(table)))
+            .collect(),
         datasets: contents.datasets,
         metrics: contents.metrics,
         reports: contents.reports,

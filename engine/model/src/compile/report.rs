@@ -7,12 +7,12 @@ use indexmap::IndexMap;
 use crate::diagnostic::At;
 use crate::documents::report::{By as AuthorBy, GrainWord, Params, Report as AuthorReport, Total};
 use crate::documents::{Kind, dataset};
-use crate::pack::analytics::{By, Dataset, Grain, Metric, Opens, Range, Report};
+use crate::pack::analytics::{By, Dataset, Grain, Metric, Opens, Range, Report, Top};
 use crate::{Key, documents::metrics};
 
 use super::context::Context;
 use super::load::Document;
-use super::{pack, visual};
+use super::{formula, pack, visual};
 
 /// Most rows where a report says nothing.
 const LIMIT_DEFAULT: u32 = 1_000;
@@ -41,6 +41,7 @@ pub(super) fn compile(
         label: context.text(&author.label, &at.key("label")),
         range: params_range(context, &author.params, &at.key("params")).unwrap_or(Range::All),
         sort: sort(context, author, &at.key("sort")),
+        top: tops(context, author, &at.key("by")),
         grand_total: author.totals.iter().any(|total| matches!(total, Total::Grand)),
         limit: author.limit.unwrap_or(LIMIT_DEFAULT),
         drill: drill(context, author, &metrics, &at.key("drill").key("open")),
@@ -64,12 +65,16 @@ fn drill(context: &Context<'_>, author: &AuthorReport, metrics: &[Key], at: &At)
         let message = format!("the view `{}` leaves records out that a number counts", open.view);
         context.error_hint("FW0405", &at.key("view"), message, "name a view without `where`".to_owned());
     }
-    for metric in metrics {
-        let Some(other) = dataset_of(context, metric).map(|dataset| dataset.body.source.form.as_str()) else {
+    for metric in &counted(context, metrics) {
+        let Some(other) = dataset_of(context, metric).and_then(|dataset| dataset.body.source.table()) else {
             continue;
         };
-        if *other != *form {
-            context.error("FW0405", &at.key("form"), format!("`{metric}` counts records of `{other}`"));
+        if other != form {
+            let message = match other.split_once(':') {
+                Some((of, _)) => format!("`{metric}` counts clocks of `{of}`, not records"),
+                None => format!("`{metric}` counts records of `{other}`"),
+            };
+            context.error("FW0405", &at.key("form"), message);
         }
     }
     Some(Opens { form, view: open.view.as_str().into() })
@@ -96,10 +101,14 @@ fn breakdown(context: &Context<'_>, document: &Document<AuthorReport>, metrics: 
     for (key, by) in &document.body.by {
         let at = at.key(key);
         match by {
-            AuthorBy { grain: Some(word), dimension: None } => {
+            AuthorBy { grain: Some(word), dimension: None, top: None, rank: None, other: None } => {
                 compiled.insert(Key::from(key.as_str()), By::Grain(grain(*word)));
             }
-            AuthorBy { grain: None, dimension: Some(dimension) } => {
+            AuthorBy { grain: Some(_), dimension: None, .. } => {
+                let hint = "give it to a dimension".to_owned();
+                context.error_hint("FW0405", &at.key("grain"), "buckets of time have no first ones", hint);
+            }
+            AuthorBy { grain: None, dimension: Some(dimension), .. } => {
                 conformed(context, metrics, dimension, &at.key("dimension"));
                 compiled.insert(Key::from(key.as_str()), By::Dimension(dimension.as_str().into()));
             }
@@ -113,10 +122,39 @@ fn breakdown(context: &Context<'_>, document: &Document<AuthorReport>, metrics: 
     compiled
 }
 
+/// The keys of which only the first values are shown.
+fn tops(context: &Context<'_>, author: &AuthorReport, at: &At) -> IndexMap<Key, Top> {
+    let mut tops = IndexMap::new();
+    for (key, by) in author.by.iter().filter(|(_, by)| by.dimension.is_some()) {
+        let at = at.key(key);
+        let rank = by.rank.as_ref().or(author.metrics.first());
+        match (by.top, rank) {
+            (Some(count), Some(rank)) => {
+                if !author.metrics.contains(rank) {
+                    let known = author.metrics.iter().map(String::as_str);
+                    context.unknown("FW0401", &at.key("rank"), "metric of this report", rank, known);
+                    continue;
+                }
+                let other = by.other.unwrap_or(false);
+                tops.insert(Key::from(key.as_str()), Top { count, rank: rank.as_str().into(), other });
+            }
+            _ => {
+                for (word, _) in
+                    [("rank", by.rank.is_some()), ("other", by.other.is_some())].into_iter().filter(|(_, is)| *is)
+                {
+                    let hint = "say how many with `top`".to_owned();
+                    context.error_hint("FW0405", &at.key(word), format!("`{word}` is of no use without `top`"), hint);
+                }
+            }
+        }
+    }
+    tops
+}
+
 /// Every metric must have the dimension, and it must mean the same for all (`reports.md` §1.4).
 fn conformed(context: &Context<'_>, metrics: &[Key], dimension: &str, at: &At) {
-    let mut meaning: Option<(&Key, &str, &dataset::Dimension)> = None;
-    for metric in metrics {
+    let mut meaning: Option<(&Key, Option<Key>, &dataset::Dimension)> = None;
+    for metric in &counted(context, metrics) {
         let Some(dataset) = dataset_of(context, metric) else { continue };
         let Some(found) = dataset.body.dimensions.get(dimension) else {
             if !dataset.cut.iter().any(|pointer| pointer == &format!("/dimensions/{dimension}")) {
@@ -126,12 +164,12 @@ fn conformed(context: &Context<'_>, metrics: &[Key], dimension: &str, at: &At) {
             }
             continue;
         };
-        let form = dataset.body.source.form.as_str();
+        let form = field_form(&dataset.body.source, found);
         match meaning {
             None => meaning = Some((metric, form, found)),
-            Some((first, first_form, one)) => {
+            Some((first, ref first_form, one)) => {
                 let same = one.compute == found.compute && one.edges == found.edges;
-                let same_field = one.field == found.field && form == first_form;
+                let same_field = own_field(one) == own_field(found) && form == *first_form;
                 if !same || !same_field {
                     let message = format!("`{dimension}` means different things for `{first}` and `{metric}`");
                     context.error("FW0405", at, message);
@@ -141,9 +179,26 @@ fn conformed(context: &Context<'_>, metrics: &[Key], dimension: &str, at: &At) {
     }
 }
 
+/// The form a dimension's field is read from: `record.x` of a clock is a field of the record.
+fn field_form(source: &dataset::DatasetSource, dimension: &dataset::Dimension) -> Option<Key> {
+    match (&source.clocks, &dimension.field) {
+        (Some(clocks), Some(field)) if field.starts_with("record.") => Some(clocks.as_str().into()),
+        _ => source.table(),
+    }
+}
+
+fn own_field(dimension: &dataset::Dimension) -> Option<&str> {
+    dimension.field.as_deref().map(|field| field.strip_prefix("record.").unwrap_or(field))
+}
+
+/// The metrics that count rows behind these.
+fn counted(context: &Context<'_>, metrics: &[Key]) -> Vec<Key> {
+    metrics.iter().flat_map(|metric| formula::counted(context, metric)).collect()
+}
+
 fn dataset_of<'a>(context: &Context<'a>, metric: &str) -> Option<&'a Document<dataset::Dataset>> {
     let metric: &Document<metrics::Metric> = context.documents.metrics.get(metric)?;
-    context.documents.datasets.get(metric.body.common.dataset.as_str())
+    context.documents.datasets.get(metric.body.common.dataset.as_deref()?)
 }
 
 fn sort(context: &Context<'_>, author: &AuthorReport, at: &At) -> Vec<(Key, bool)> {

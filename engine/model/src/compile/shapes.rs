@@ -13,8 +13,8 @@ use crate::expr::types::{TableRef, Type};
 use crate::tree::unescape;
 use crate::{Key, documents::form};
 
-use super::literal;
 use super::load::{Document, Documents};
+use super::{clocks, literal};
 
 /// Places of decimals that are no field: settings, variables, outputs.
 pub(crate) const FREE_SCALE: u8 = 9;
@@ -36,6 +36,9 @@ pub(crate) fn build(documents: &Documents) -> Shapes {
     for document in documents.forms.values() {
         add_form(document, documents, &mut shapes);
     }
+    shapes
+        .tables
+        .extend(documents.forms.keys().filter_map(|form| Some(clocks::shape(&clocks::form(documents, form)?))));
     shapes
 }
 

@@ -10,7 +10,7 @@ use crate::expr::{Ir, Names, Position, Scope, TableRef, Type};
 use crate::pack::analytics::{Preset, ProposedAction, Range, TaskBox, TileFilter, TileKind};
 
 use super::context::{Context, is_path};
-use super::{pack, report};
+use super::{formula, pack, report};
 
 /// How wide a tile is that does not say.
 pub(super) fn default_width(options: &TileOptions) -> u8 {
@@ -66,7 +66,7 @@ impl Maker<'_> {
         let exists = self.context.refers(Kind::Metric, &tile.metric, &self.at.key("metric"));
         let range = self.range(&tile.set);
         let filter = match exists {
-            true => self.filter(tile.filter.as_ref(), self.form_of(&tile.metric)),
+            true => self.filter(tile.filter.as_ref(), self.counted_form([&tile.metric], tile.filter.is_some())?),
             false => None,
         };
         exists.then(|| TileKind::Metric { metric: tile.metric.as_str().into(), filter, range })
@@ -76,15 +76,8 @@ impl Maker<'_> {
         let exists = self.context.refers(Kind::Report, &tile.report, &self.at.key("report"));
         let range = self.range(&tile.set);
         let metrics = self.context.documents.reports.get(tile.report.as_str()).map(|report| &report.body.metrics);
-        let mut forms: Vec<Key> = metrics.into_iter().flatten().filter_map(|metric| self.form_of(metric)).collect();
-        forms.dedup();
-        if let ([first, second, ..], Some(_)) = (forms.as_slice(), &tile.filter) {
-            let message =
-                format!("the report counts records of `{first}` and of `{second}`: `where` can be over one form");
-            self.context.error("FW0403", &self.at.key("where"), message);
-            return None;
-        }
-        let filter = self.filter(tile.filter.as_ref(), forms.pop());
+        let form = self.counted_form(metrics.into_iter().flatten(), tile.filter.is_some())?;
+        let filter = self.filter(tile.filter.as_ref(), form);
         exists.then(|| TileKind::Report { report: tile.report.as_str().into(), filter, range })
     }
 
@@ -244,10 +237,27 @@ impl Maker<'_> {
         Some(TileFilter { form, expr })
     }
 
+    /// The form whose records the metrics count, where one is known; nothing where a condition would have to be over two.
+    fn counted_form<'m>(
+        &self,
+        metrics: impl IntoIterator<Item = &'m String>,
+        is_narrowed: bool,
+    ) -> Option<Option<Key>> {
+        let counted = metrics.into_iter().flat_map(|metric| formula::counted(self.context, &metric.as_str().into()));
+        let mut forms: Vec<Key> = counted.filter_map(|metric| self.form_of(&metric)).collect();
+        forms.dedup();
+        if let ([first, second, ..], true) = (forms.as_slice(), is_narrowed) {
+            let message = format!("records of `{first}` and of `{second}` are counted: `where` can be over one form");
+            self.context.error("FW0403", &self.at.key("where"), message);
+            return None;
+        }
+        Some(forms.pop())
+    }
+
     fn form_of(&self, metric: &str) -> Option<Key> {
         let metric = self.context.documents.metrics.get(metric)?;
-        let dataset = self.context.documents.datasets.get(metric.body.common.dataset.as_str())?;
-        Some(dataset.body.source.form.as_str().into())
+        let dataset = self.context.documents.datasets.get(metric.body.common.dataset.as_deref()?)?;
+        dataset.body.source.owner().map(Key::from)
     }
 
     fn range(&self, set: &tiles::Set) -> Option<Range> {

@@ -11,8 +11,8 @@ use crate::expr::Type;
 use crate::pack::analytics::{Aggregate, AggregateFold, By, Dataset, Format, Mark, Measure, Metric, Visual};
 
 use super::context::Context;
-use super::literal;
 use super::load::Document;
+use super::{formula, literal};
 
 /// The columns of the report, as far as they could be compiled.
 pub(super) struct Columns<'a> {
@@ -137,7 +137,9 @@ impl Checker<'_> {
     fn ordered(&self) {
         let key = &self.visual.x;
         let Some(By::Dimension(dimension)) = self.columns.by.get(key) else { return };
-        let dataset = self.drawn.first().and_then(|metric| self.columns.datasets.get(&metric.dataset));
+        let sources = self.drawn.iter().flat_map(|metric| formula::counted(self.context, &metric.key));
+        let mut sources = sources.filter_map(|metric| self.columns.all.get(&metric)?.source.clone());
+        let dataset = sources.next().and_then(|source| self.columns.datasets.get(&source.dataset));
         let Some(dimension) = dataset.and_then(|dataset| dataset.dimensions.get(dimension)) else { return };
         let ty = &dimension.expr.ty;
         if dimension.edges.is_empty() && !ty.is_numeric() && !matches!(ty, Type::Date | Type::DateTime) {
@@ -203,5 +205,6 @@ fn unit(format: Format) -> &'static str {
         Format::Integer | Format::Decimal(_) => "numbers",
         Format::Percent(_) => "percent",
         Format::Money => "money",
+        Format::Duration => "time",
     }
 }

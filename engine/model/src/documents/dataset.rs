@@ -4,10 +4,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::common::{Exact, Formula, Keyed, expression};
+use crate::Key;
 use crate::expr::Position;
+use crate::pack::analytics::clocks_key;
 use crate::text::Text;
 
-/// A typed source: one row is one record.
+/// A typed source: one row is one record, or one clock of one.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
@@ -33,8 +35,27 @@ pub struct Dataset {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetSource {
-    /// The form.
-    pub form: String,
+    /// The records of a form.
+    pub form: Option<String>,
+    /// The clocks that the workflows of a form have measured, one row a clock and cycle; `record.x` is the record's. Whoever
+    /// reads the record counts them.
+    pub clocks: Option<String>,
+}
+
+impl DatasetSource {
+    /// The form whose records the rows are, or are of: theirs is the access.
+    pub fn owner(&self) -> Option<&str> {
+        self.form.as_deref().or(self.clocks.as_deref())
+    }
+
+    /// The table that is read.
+    pub fn table(&self) -> Option<Key> {
+        match (&self.form, &self.clocks) {
+            (Some(form), None) => Some(form.as_str().into()),
+            (None, Some(clocks)) => Some(clocks_key(clocks)),
+            _ => None,
+        }
+    }
 }
 
 /// A dimension: a field or a computed value.

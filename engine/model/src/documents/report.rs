@@ -128,6 +128,13 @@ pub struct By {
     pub grain: Option<GrainWord>,
     /// A dimension of every metric's dataset.
     pub dimension: Option<String>,
+    /// Only so many of its values: those of which the first metric, or that in `rank`, is greatest over the whole range.
+    #[schemars(range(min = 1, max = 100))]
+    pub top: Option<u32>,
+    /// The metric of the report that ranks the values.
+    pub rank: Option<String>,
+    /// Whether all other values are one row, counted as one: its means and percentiles are those of all its rows.
+    pub other: Option<bool>,
 }
 
 /// Sizes of time buckets.

@@ -121,7 +121,7 @@ pub enum Name {
     Output(Key, Key),
     /// `event.x`: what a message carries.
     Event(Key),
-    /// An input of the decision, by name (in outputs).
+    /// An input of the decision, by name (in outputs), or a metric (in formulas).
     Input(Key),
     /// `?` in a decision cell.
     Cell,

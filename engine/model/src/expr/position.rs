@@ -42,6 +42,8 @@ pub enum Position {
     Output,
     /// Datasets and metrics.
     Source,
+    /// What a metric makes of others.
+    Formula,
     /// Which records a tile is about.
     Tile,
     /// The fields a tile shows of the board's record.
@@ -75,6 +77,8 @@ pub enum Names {
     Event,
     /// The inputs of the decision.
     Inputs,
+    /// Metrics, by key.
+    Metrics,
     /// `?`: the input of the column.
     Cell,
     /// `row.x` and `row['x']`: the text in a column of the file.
@@ -111,7 +115,7 @@ struct Line {
 
 impl Position {
     /// All of them.
-    pub const ALL: [Position; 23] = [
+    pub const ALL: [Position; 24] = [
         Position::Title,
         Position::Condition,
         Position::Computed,
@@ -130,6 +134,7 @@ impl Position {
         Position::Cell,
         Position::Output,
         Position::Source,
+        Position::Formula,
         Position::Tile,
         Position::Shown,
         Position::Preset,
@@ -140,7 +145,8 @@ impl Position {
     const fn line(self) -> Line {
         use Lookups::{Always, Never, Stored};
         use Names::{
-            Cell, Clock, Columns, Event, Fields, Ids, Inputs, It, Old, Parent, Recipe, Record, Settings, User, Workflow,
+            Cell, Clock, Columns, Event, Fields, Ids, Inputs, It, Metrics, Old, Parent, Recipe, Record, Settings, User,
+            Workflow,
         };
         let (word, names, lookups, lowers): (_, &[Names], _, _) = match self {
             Self::Title => ("title", &[Fields, Settings, Clock], Never, false),
@@ -161,6 +167,7 @@ impl Position {
             Self::Cell => ("cell", &[Cell, Settings, Clock], Never, false),
             Self::Output => ("output", &[Inputs, Settings, Clock], Always, false),
             Self::Source => ("source", &[Fields, Settings, Clock], Never, false),
+            Self::Formula => ("formula", &[Metrics], Never, false),
             Self::Tile => ("tile", &[Fields, Record, User, Settings, Clock], Never, true),
             Self::Shown => ("shown", &[Fields], Never, false),
             Self::Preset => ("preset", &[Record, User, Settings, Clock], Never, false),
@@ -215,6 +222,7 @@ impl Names {
             Names::Workflow => &["vars.x", "step.x.y", "instance.x"],
             Names::Event => &["event.x"],
             Names::Inputs => &["input"],
+            Names::Metrics => &["metric"],
             Names::Cell => &["?"],
             Names::Columns => &["row.x", "row['x']"],
             Names::Recipe => &["i", "as_of", "rng(n)", "ref('form', n)", "pick(list, n)"],
@@ -225,7 +233,7 @@ impl Names {
     }
 
     /// What they are, for the page.
-    pub(crate) const EXPLAINED: [(Names, &'static str); 15] = [
+    pub(crate) const EXPLAINED: [(Names, &'static str); 16] = [
         (Names::Fields, "a field of the record, or over links of one it leads to"),
         (Names::Old, "what the record held before it is written; not in the rows of a table"),
         (Names::Parent, "the record a row is of; in the rows of a table only"),
@@ -238,6 +246,7 @@ impl Names {
         (Names::Workflow, "variables, steps and their outputs, the instance"),
         (Names::Event, "what the message carries"),
         (Names::Inputs, "an input of the decision"),
+        (Names::Metrics, "the finished number of a metric, at the same place of the table"),
         (Names::Cell, "the input of the column; a value alone is compared with it"),
         (Names::Columns, "the text in that column of the file"),
         (Names::Recipe, "the number of the record, the day of the recipe, and what draws from them"),

@@ -123,6 +123,11 @@ impl<'a> Scope<'a> {
         self
     }
 
+    /// The metrics of the pack: exact numbers.
+    pub fn metrics(self, metrics: impl Iterator<Item = Key>) -> Self {
+        self.inputs(metrics.map(|metric| (metric, Type::Decimal { scale: 12 })).collect())
+    }
+
     /// Says that the field computed is stored.
     pub fn stored(mut self, is_stored: bool) -> Self {
         self.is_stored = is_stored;
@@ -190,9 +195,9 @@ impl<'a> Scope<'a> {
         self.cell.as_ref().filter(|_| self.has(Names::Cell))
     }
 
-    /// The inputs of a decision, by name.
+    /// The inputs of a decision, or the metrics of a formula, by name.
     pub(super) fn input_names(&self) -> impl Iterator<Item = (&Key, &Type)> {
-        self.inputs.iter().filter(|_| self.has(Names::Inputs))
+        self.inputs.iter().filter(|_| self.has(Names::Inputs) || self.has(Names::Metrics))
     }
 
     fn row_of(&self, names: Names) -> Option<u8> {

@@ -8,15 +8,22 @@ use super::form::SortKey;
 use crate::expr::Expr;
 use crate::{Key, Text};
 
-/// A typed source with times and dimensions: one row is one record of the form.
+/// The key of the table of a form's clocks; no form can have it.
+pub fn clocks_key(form: &str) -> Key {
+    format!("{form}:clocks").into()
+}
+
+/// A typed source with times and dimensions: one row is one record of the form, or one clock of such a record.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     /// Its key.
     pub key: Key,
     /// Shown to people.
     pub label: Text,
-    /// The form.
+    /// The table that is read: the form, or the table of its clocks.
     pub form: Key,
+    /// The form whose records the rows are, or are of: theirs is the access.
+    pub owner: Key,
     /// The rows it consists of.
     pub filter: Option<Expr>,
     /// Named instants and dates: expressions that are one field.
@@ -45,10 +52,8 @@ pub struct Metric {
     pub key: Key,
     /// Shown to people.
     pub label: Text,
-    /// The dataset.
-    pub dataset: Key,
-    /// The time of the dataset it uses.
-    pub time: Key,
+    /// What it counts; none for a formula.
+    pub source: Option<MetricSource>,
     /// What is aggregated.
     pub measure: Measure,
     /// How it is written.
@@ -57,6 +62,17 @@ pub struct Metric {
     pub empty: Empty,
     /// Which direction is good; none is neutral.
     pub good: Option<Good>,
+    /// A number that rests on fewer rows or values is not told; 0 where every one is.
+    pub min_rows: u64,
+}
+
+/// The rows a metric counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricSource {
+    /// The dataset.
+    pub dataset: Key,
+    /// The time of the dataset it uses.
+    pub time: Key,
 }
 
 /// What a metric aggregates.
@@ -71,6 +87,58 @@ pub enum Measure {
         /// Below.
         den: Aggregate,
     },
+    /// Other metrics, calculated with.
+    Formula(Calculation),
+}
+
+/// What is made of finished numbers. Without one there is none, but for `??`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Calculation {
+    /// A constant.
+    Number(Decimal),
+    /// A metric.
+    Metric(Key),
+    /// The number with the other sign.
+    Negate(Box<Calculation>),
+    /// Two numbers.
+    Binary(Operation, Box<Calculation>, Box<Calculation>),
+}
+
+/// What is done with two numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Sum.
+    Add,
+    /// Difference.
+    Subtract,
+    /// Product.
+    Multiply,
+    /// Quotient; none by zero.
+    Divide,
+    /// The first, or the second where there is none.
+    Else,
+}
+
+impl Calculation {
+    /// The metrics it names, in order, each once.
+    pub fn metrics(&self) -> Vec<&Key> {
+        let mut found = Vec::new();
+        self.name_metrics(&mut found);
+        found
+    }
+
+    fn name_metrics<'a>(&'a self, found: &mut Vec<&'a Key>) {
+        match self {
+            Self::Number(_) => {}
+            Self::Metric(metric) if found.contains(&metric) => {}
+            Self::Metric(metric) => found.push(metric),
+            Self::Negate(of) => of.name_metrics(found),
+            Self::Binary(_, left, right) => {
+                left.name_metrics(found);
+                right.name_metrics(found);
+            }
+        }
+    }
 }
 
 /// A partial aggregate.
@@ -148,6 +216,8 @@ pub enum Format {
     Percent(u8),
     /// In the pack's currency.
     Money,
+    /// Milliseconds, as hours, minutes and seconds.
+    Duration,
 }
 
 /// What an empty cell holds.
@@ -181,6 +251,8 @@ pub struct Report {
     pub range: Range,
     /// What it is broken down by, in order.
     pub by: IndexMap<Key, By>,
+    /// Of which keys of `by` only the first are shown.
+    pub top: IndexMap<Key, Top>,
     /// Whether a grand total is added.
     pub grand_total: bool,
     /// Column keys to sort by, with `true` for descending.
@@ -191,6 +263,17 @@ pub struct Report {
     pub visual: Option<Visual>,
     /// The view that shows the records behind a number.
     pub drill: Option<Opens>,
+}
+
+/// The greatest values of a dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Top {
+    /// How many.
+    pub count: u32,
+    /// The metric that ranks them, over the whole range.
+    pub rank: Key,
+    /// Whether the others are a row.
+    pub other: bool,
 }
 
 /// A view that shows records.

@@ -65,6 +65,7 @@ pub(crate) struct Contents {
     pub(crate) workflows: IndexMap<Key, Arc<Workflow>>,
     pub(crate) calendars: IndexMap<Key, Arc<Calendar>>,
     pub(crate) decisions: IndexMap<Key, Arc<Decision>>,
+    pub(crate) clocks: IndexMap<Key, Arc<Form>>,
     pub(crate) datasets: IndexMap<Key, Arc<Dataset>>,
     pub(crate) metrics: IndexMap<Key, Arc<Metric>>,
     pub(crate) reports: IndexMap<Key, Arc<Report>>,
@@ -120,6 +121,8 @@ read! {
     calendars: IndexMap<Key, Arc<Calendar>>;
     /// Decision tables.
     decisions: IndexMap<Key, Arc<Decision>>;
+    /// The tables of clocks that datasets read, by [`analytics::clocks_key`].
+    clocks: IndexMap<Key, Arc<Form>>;
     /// Datasets.
     datasets: IndexMap<Key, Arc<Dataset>>;
     /// Metrics.
@@ -143,12 +146,34 @@ read! {
 }
 
 impl Pack {
+    /// The table a dataset reads: a form, or the clocks of one.
+    pub fn table(&self, key: &str) -> Option<&Arc<Form>> {
+        self.contents.forms.get(key).or_else(|| self.contents.clocks.get(key))
+    }
+
     /// The form of that key; it exists, because the pack was checked.
     ///
     /// # Panics
     /// When the key is not of this pack: a defect of the caller.
     pub fn form(&self, key: &str) -> &Arc<Form> {
         self.contents.forms.get(key).unwrap_or_else(|| panic!("form `{key}` is not of pack `{}`", self.contents.key))
+    }
+
+    /// The metrics of that key that count rows: the metric itself, or those its formula comes down to, in order, each once.
+    pub fn counted(&self, metric: &str) -> Vec<&Arc<Metric>> {
+        let mut found: Vec<&Arc<Metric>> = Vec::new();
+        let mut left: Vec<&str> = vec![metric];
+        while let Some(key) = left.pop() {
+            let Some(metric) = self.contents.metrics.get(key) else { continue };
+            match &metric.measure {
+                analytics::Measure::Formula(calculation) => {
+                    left.extend(calculation.metrics().into_iter().rev().map(|key| &**key));
+                }
+                _ if found.iter().any(|known| known.key == metric.key) => {}
+                _ => found.push(metric),
+            }
+        }
+        found
     }
 
     /// `roles` and all they include, transitively, in the order of the pack.

@@ -26,6 +26,7 @@ pub(crate) fn pack_with(zone: &str, reports: &[(&str, String)]) -> Arc<Pack> {
     }
     sources.insert("forms/customer.json", include_str!("customer.json"));
     sources.insert("forms/sale.json", include_str!("sale.json"));
+    sources.insert("workflows/sale.json", include_str!("workflow.json"));
     for (folder, entries) in [
         ("datasets", include_str!("datasets.json")),
         ("metrics", include_str!("metrics.json")),

@@ -1,5 +1,7 @@
 //! Instances, tasks, timers, messages, history and the change log.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -93,6 +95,14 @@ pub(super) fn write(batches: &mut Batches, pack: &str, changes: &ChangeSet, at: 
     for change in &changes.records {
         let cells = Cells::new(dialect).text("pack", pack)?.text("form", &change.form)?;
         add(batches, Action::Insert, "fw_change", 0, cells.id("record", Some(change.id())));
+    }
+    // A clock that moves without its record is a change of the record, too: numbers are made of both.
+    let mut noted: HashSet<(&Key, Uuid)> = changes.records.iter().map(|change| (&change.form, change.id())).collect();
+    for (form, id) in changes.clocks.iter().map(|clock| (&clock.record.0, clock.record.1)) {
+        if noted.insert((form, id)) {
+            let cells = Cells::new(dialect).text("pack", pack)?.text("form", form)?;
+            add(batches, Action::Insert, "fw_change", 0, cells.id("record", Some(id)));
+        }
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ registry! {
         "count_distinct" => count_distinct::CountDistinct,
         /// A value so many per cent are not above.
         "percentile" => percentile::Percentile,
+        /// Other metrics, calculated with.
+        "formula" => formula::Calculated,
         /// One aggregate over another.
         "ratio" => ratio::Ratio,
     }
@@ -36,24 +38,27 @@ pub type Metric = Entry<MetricCommon, MetricOptions>;
 
 /// Keys of every metric.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MetricCommon {
     /// Shown to people.
     pub label: Text,
-    /// The dataset.
-    pub dataset: String,
+    /// The dataset; of a formula those of its metrics.
+    pub dataset: Option<String>,
     /// The time of the dataset; its default where absent.
     pub time: Option<String>,
     /// Only these rows.
     #[serde(rename = "where")]
     #[schemars(extend("x-formwork-expression" = expression("boolean", Position::Source)))]
     pub filter: Option<Formula>,
-    /// How it is written: `integer`, `decimal:n`, `percent:n`, `money`.
-    #[schemars(regex(pattern = r"^(integer|money|(decimal|percent):[0-9])$"))]
+    /// How it is written: `integer`, `decimal:n`, `percent:n`, `money`, `duration` (of milliseconds).
+    #[schemars(regex(pattern = r"^(integer|money|duration|(decimal|percent):[0-9])$"))]
     pub format: Option<String>,
     /// What an empty cell holds; `zero` for counts and sums where absent; a mean, an extreme or a percentile of nothing is
     /// never 0.
     pub empty: Option<Empty>,
+    /// A number that rests on fewer rows or values is not told.
+    #[schemars(range(min = 2))]
+    pub min_rows: Option<u64>,
     /// Which direction is good; neutral where absent.
     pub good: Option<Good>,
 }

@@ -307,7 +307,8 @@ impl Checker<'_> {
                 if shapes.tables.contains_key(&form) {
                     return Some(typed);
                 }
-                let mut forms: Vec<&str> = shapes.tables.keys().map(|table| &*table.form).collect();
+                let mut forms: Vec<&str> =
+                    shapes.tables.keys().map(|table| &*table.form).filter(|form| !form.contains(':')).collect();
                 forms.sort_unstable();
                 forms.dedup();
                 self.unknown_key(node, "form", text, forms.into_iter())

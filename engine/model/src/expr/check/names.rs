@@ -88,7 +88,12 @@ impl Checker<'_> {
             }));
         }
         match self.bare() {
-            Some(frame) if !(words.len() > 1 && SCOPED.contains(&first)) => {
+            // The record of a clock is a field of its row.
+            Some(frame)
+                if words.len() == 1
+                    || !SCOPED.contains(&first)
+                    || self.table(frame).is_some_and(|table| table.form.contains(':')) =>
+            {
                 let table = self.table(frame)?;
                 self.path(Root::Frame(frame), table, &words, node)
             }
