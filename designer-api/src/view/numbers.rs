@@ -261,10 +261,14 @@ fn duration(milliseconds: Decimal, local: &Local) -> String {
 
 /// What a number is beside itself; nothing for an ordinary one.
 fn state_word(state: &str, local: &Local) -> Option<String> {
-    match state {
-        "hidden" | "no_data" | "suppressed" | "provisional" => Some(local.say(&format!("number.{state}"), &[])),
-        _ => None,
-    }
+    let key = match state {
+        "hidden" => "number.hidden",
+        "no_data" => "number.no_data",
+        "suppressed" => "number.suppressed",
+        "provisional" => "number.provisional",
+        _ => return None,
+    };
+    Some(local.say(key, &[]))
 }
 
 /// The bar of a page whose only parameter is its range; `own` is the definition's.

@@ -250,6 +250,6 @@ fn the_account_names_what_ran_row_by_row() {
     assert_eq!((&lowered["rows_scanned"], &lowered["rows_kept"]), (&8.into(), &5.into()));
     // A fold over child rows is the core's, in the keeper's predicate and in what is summed.
     assert_eq!(explain("keeper", "sales")["row_by_row"].as_array().map(Vec::len), Some(1));
-    assert_eq!(explain("owner", "in_items")["row_by_row"], serde_json::json!(["sum over items, price"]));
+    assert_eq!(explain("owner", "in_items")["row_by_row"], serde_json::json!(["number over items, price"]));
     assert_eq!(explain("clerk", "margin")["hidden"], true);
 }

@@ -60,7 +60,7 @@ const TICKET: [&str; 13] = [
     "items",
     "title",
 ];
-const TASK: [&str; 24] = [
+const TASK: [&str; 25] = [
     "id",
     "pack",
     "workflow",
@@ -70,6 +70,7 @@ const TASK: [&str; 24] = [
     "record",
     "queue",
     "role",
+    "team",
     "assignee",
     "state",
     "created_at",
@@ -92,7 +93,10 @@ async fn bodies_have_the_keys_of_their_examples(host: &dyn Host) {
     let ann = server.user("ann", &["agent"], &["a"]).await;
     let (_, me) = ann.get("/api/session").await;
     assert_keys(&me, &["user"]);
-    assert_keys(&me["user"], &["id", "login", "name", "roles", "queues", "language", "theme", "must_change_password"]);
+    assert_keys(
+        &me["user"],
+        &["id", "login", "name", "roles", "team", "leads", "queues", "language", "theme", "must_change_password"],
+    );
 
     let filed = file(&ann, json!({"subject": "Lost", "items": [{"what": "bag", "price": "6.00"}]})).await;
     assert_keys(&filed, &[&TICKET[..], &["_may", "seq"]].concat());
