@@ -12,6 +12,8 @@ const SERIES_MAX: usize = 8;
 /// Places along an axis: of horizontal bars as many as one reads, else as many as there are pixels for.
 const BARS_MAX: usize = 30;
 const PLACES_MAX: usize = 400;
+/// Milliseconds of an hour.
+const HOUR_MS: Decimal = Decimal::from_parts(3_600_000, 0, 0, false, 0);
 
 /// A picture (templates/parts/charts.html, web/src/islands/chart/options.ts).
 #[derive(Debug, Clone, Serialize)]
@@ -35,7 +37,7 @@ pub(crate) struct Chart {
 /// An axis of numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Axis {
-    /// `number` `percent` `money`.
+    /// `number` `percent` `money` `hours`.
     format: &'static str,
     whole: bool,
     currency: String,
@@ -239,7 +241,7 @@ impl Drawn<'_> {
         let keys = self.columns.iter().take_while(|column| column.get("format").is_none()).count();
         for (index, row) in self.values().enumerate().filter(|(_, row)| of(row)) {
             let Some(at) = places.iter().position(|place| place.value == row[self.x]) else { continue };
-            series.values[at] = row[column].as_str().map(str::to_owned);
+            series.values[at] = row[column].as_str().map(|value| drawn(value, self.format(column)));
             series.texts[at] = self.text(index, column);
             series.hrefs[at] = self.rows.cells[index][column].href.clone();
             series.open[at] = self.rows.body["states"][index][column.saturating_sub(keys)] == "provisional";
@@ -250,10 +252,11 @@ impl Drawn<'_> {
     /// The axes, and which series stands on which and how.
     fn axes(&self, series: &mut [Series], mark: &str) -> Vec<Axis> {
         let axis = |column: usize| {
-            let format = self.columns[column]["format"].as_str().unwrap_or_default();
+            let format = self.format(column);
             let name = match format.split(':').next() {
                 Some("percent") => "percent",
                 Some("money") => "money",
+                Some("duration") => "hours",
                 _ => "number",
             };
             Axis { format: name, whole: format == "integer", currency: self.rows.currency.to_owned() }
@@ -277,9 +280,13 @@ impl Drawn<'_> {
     }
 
     fn goal(&self, value: &str) -> Goal {
-        let format = self.columns[self.y[0]]["format"].as_str().unwrap_or_default();
+        let format = self.format(self.y[0]);
         let number = (self.rows.number)(&Json::String(value.to_owned()), format);
-        Goal { value: value.to_owned(), text: self.rows.local.say("chart.goal", &[("value", &number)]) }
+        Goal { value: drawn(value, format), text: self.rows.local.say("chart.goal", &[("value", &number)]) }
+    }
+
+    fn format(&self, column: usize) -> &str {
+        self.columns[column]["format"].as_str().unwrap_or_default()
     }
 
     fn values(&self) -> impl Iterator<Item = &Json> {
@@ -288,5 +295,24 @@ impl Drawn<'_> {
 
     fn text(&self, row: usize, column: usize) -> String {
         self.rows.cells.get(row).and_then(|cells| cells.get(column)).map(|cell| cell.text.clone()).unwrap_or_default()
+    }
+}
+/// A number as it is drawn: durations in hours, so that their axis has round ones.
+fn drawn(value: &str, format: &str) -> String {
+    match (format, value.parse::<Decimal>()) {
+        ("duration", Ok(milliseconds)) => (milliseconds / HOUR_MS).round_dp(4).normalize().to_string(),
+        _ => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_drawn_in_hours() {
+        assert_eq!(drawn("5400000", "duration"), "1.5");
+        assert_eq!(drawn("1000", "duration"), "0.0003");
+        assert_eq!(drawn("5400000", "integer"), "5400000");
     }
 }

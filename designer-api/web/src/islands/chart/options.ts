@@ -6,7 +6,7 @@ export type Picture = {
   mark: "line" | "area" | "bar" | "column" | "stacked" | "combo" | "pie";
   x: string[];
   ticks: string[];
-  axes: { format: "number" | "percent" | "money"; whole: boolean; currency: string }[];
+  axes: { format: "number" | "percent" | "money" | "hours"; whole: boolean; currency: string }[];
   series: { label: string; axis: number; kind: "line" | "area" | "bar" | "pie"; values: (string | null)[]; texts: string[]; hrefs: string[]; open: boolean[] }[];
   goal: { value: string; text: string } | null;
 };
@@ -109,6 +109,7 @@ function amount(picture: Picture, colours: Colours, which: number, labelled: boo
   const style = {
     number: compact,
     percent: { style: "percent", maximumFractionDigits: 1 } as const,
+    hours: { ...compact, style: "unit", unit: "hour", unitDisplay: "short" } as const,
     money: { ...compact, style: "currency", currency: currency || "CNY", currencyDisplay: "narrowSymbol", minimumFractionDigits: 0 } as const,
   }[format];
   const numbers = new Intl.NumberFormat(language, style);
