@@ -20,7 +20,7 @@ const KEYS_MAX: usize = 50_000;
 const TRIES: Rate = Rate { count: 60, seconds: 3_600 };
 /// How many an address may send where its form says nothing.
 const SENT: Rate = Rate { count: 60, seconds: 3_600 };
-/// Without proof of work an address may send only this part of its limit.
+/// Of its limit an address may send only this part without proof of work.
 const UNPROVEN_PART: u32 = 4;
 /// Leading bits of a proof that are zero: about 16,000 hashes, a third of a second in a browser.
 const WORK_BITS: u32 = 14;
@@ -31,6 +31,8 @@ const WORK_MINUTES: i64 = 24 * 60;
 #[derive(Default)]
 pub struct Strangers {
     sent: Tally<(Key, Key, Option<IpAddr>)>,
+    /// Of these, without proof of work.
+    unproven: Tally<(Key, Key, Option<IpAddr>)>,
     tried: Tally<Option<IpAddr>>,
     wrong: Tally<(Key, Key, String)>,
 }
@@ -45,14 +47,30 @@ impl Strangers {
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let rate = form.public.as_ref().and_then(|public| public.limit).unwrap_or(SENT);
-        let part = if has_worked { 1 } else { UNPROVEN_PART };
-        let rate = Rate { count: (rate.count / part).max(1), ..rate };
-        self.sent.passes(&(pack.clone(), form.key.clone(), address), rate, now)
+        self.may(&(pack.clone(), form.key.clone(), address), rate, has_worked, now)
+    }
+
+    fn may(
+        &self,
+        place: &(Key, Key, Option<IpAddr>),
+        rate: Rate,
+        has_worked: bool,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        if !has_worked {
+            let part = Rate { count: (rate.count / UNPROVEN_PART).max(1), ..rate };
+            self.unproven.passes(place, part, now)?;
+        }
+        self.sent.passes(place, rate, now)
     }
 
     /// A record was sent.
-    pub fn sent(&self, pack: &Key, form: &Key, address: Option<IpAddr>, now: DateTime<Utc>) {
-        self.sent.count((pack.clone(), form.clone(), address), now);
+    pub fn sent(&self, pack: &Key, form: &Key, address: Option<IpAddr>, has_worked: bool, now: DateTime<Utc>) {
+        let place = (pack.clone(), form.clone(), address);
+        if !has_worked {
+            self.unproven.count(place.clone(), now);
+        }
+        self.sent.count(place, now);
     }
 
     /// Lets an address try to follow a record, and counts it.
@@ -158,6 +176,21 @@ mod tests {
             }
         }
         assert!(tally.passes(&"b", rate, at(61)).is_ok(), "somebody else");
+    }
+
+    #[test]
+    fn who_works_leaves_room_for_who_cannot() {
+        let strangers = Strangers::default();
+        let (pack, form) = (Key::from("crm"), Key::from("note"));
+        let rate = Rate { count: 8, seconds: 3_600 };
+        let may = |has_worked| strangers.may(&(pack.clone(), form.clone(), None), rate, has_worked, at(0)).is_ok();
+        // Two of eight without proof, whoever else sends from the address.
+        (0..4).for_each(|_| strangers.sent(&pack, &form, None, true, at(0)));
+        assert!(may(false));
+        (0..2).for_each(|_| strangers.sent(&pack, &form, None, false, at(0)));
+        assert!(!may(false) && may(true), "six of eight");
+        (0..2).for_each(|_| strangers.sent(&pack, &form, None, true, at(0)));
+        assert!(!may(true), "eight of eight");
     }
 
     #[test]

@@ -98,7 +98,7 @@ async fn create(
     let act = Act::Create { form: form.clone(), values: object(&body)?, effects: Effects::ALL };
     let committed = server.engine.submit(&pack, viewer.clone(), act, key).await?;
     if is_stranger {
-        server.strangers.sent(pack.key(), &form, from, now);
+        server.strangers.sent(pack.key(), &form, from, false, now);
     }
     let Reply::Record { id, .. } = committed.reply else { return Err(unexpected(&committed)) };
     let mut response = (StatusCode::CREATED, record(&server, &pack, &viewer, &form, &committed).await?).into_response();

@@ -106,7 +106,7 @@ async fn create(
     let act = Act::Create { form: seen.form.key.clone(), values, effects: Effects::ALL };
     match visit.engine().submit(&seen.pack, seen.viewer.clone(), act, posted.idempotency()).await {
         Ok(committed) => {
-            visit.server.strangers.sent(pack, &seen.form.key, from, now);
+            visit.server.strangers.sent(pack, &seen.form.key, from, worked, now);
             let Reply::Record { id, .. } = committed.reply else {
                 return Ok(see_other(visit.uri.path(), None));
             };
