@@ -181,6 +181,10 @@ pub async fn as_problem(request: Request, next: Next) -> Response {
     if let Some(allow) = parts.headers.get(header::ALLOW) {
         response.headers_mut().insert(header::ALLOW, allow.clone());
     }
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        // What is left of the body is not read: the next request needs another connection, and is told so.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
